@@ -1,0 +1,29 @@
+# Turnout's one menu: `make help` lists it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/turnout
+UV_VERSION := 0.13.9
+UV := $(or $(shell command -v uv),$(CACHE)/uv/bin/uv)
+RUN := $(UV) run --no-sync
+
+.PHONY: help
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: uv-path
+uv-path: ## Print the uv that is used
+	@echo $(UV)
+
+$(CACHE)/uv/bin/uv:
+	python3 -m venv $(CACHE)/uv
+	$(CACHE)/uv/bin/pip install --quiet uv==$(UV_VERSION)
+
+.PHONY: setup
+setup: $(UV) ## Make .venv from the lock
+	@$(UV) sync --quiet --locked --all-packages --all-groups
+
+.PHONY: lock
+lock: $(UV) ## Update uv.lock and .venv after editing a pyproject.toml
+	$(UV) lock
+	$(UV) sync --quiet --all-packages --all-groups

@@ -1,0 +1,1 @@
+"""Turnout's operator: turns ModelDeployments and RoutingPolicies into pods and Envoy configuration."""

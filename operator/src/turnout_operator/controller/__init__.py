@@ -1,0 +1,1 @@
+"""The level-based control loop: gather, plan, apply, report."""

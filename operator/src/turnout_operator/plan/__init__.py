@@ -1,0 +1,1 @@
+"""Pure decisions: from specs and observations to manifests, routes and status."""

@@ -1,0 +1,60 @@
+"""The neutral route table: what the gateway must do, in no proxy's words.
+
+`plan/` decides it, `xds/` renders it for Envoy. Weights are basis points (hundredths of a percent), so that a split
+is exact in integers.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+TOTAL_WEIGHT = 10_000
+
+
+class PolicyKey(NamedTuple):
+    """Names one RoutingPolicy."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One ready pod address of a cluster."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sticky:
+    """Where the entity id of a request is found: a header name, or a dotted path in the JSON body."""
+
+    kind: Literal["header", "body"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRoute:
+    """One destination: `cluster` is `<namespace>/<revision>`, `weight` is in basis points."""
+
+    name: str
+    cluster: str
+    revision: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRoute:
+    """The whole split of one objective. `arms[0]` is the stable arm; the weights sum to `TOTAL_WEIGHT`."""
+
+    key: PolicyKey
+    objective: str
+    version: str
+    sticky: Sticky | None
+    arms: tuple[ArmRoute, ...]
+    timeout_seconds: float
+
+
+def cluster_name(namespace: str, revision: str) -> str:
+    """The cluster of one revision, unique in the whole Kubernetes cluster."""
+    return f"{namespace}/{revision}"

@@ -1,0 +1,1 @@
+"""Turnout's runtime: serves one bundle's workflow and logs every prediction."""
