@@ -1,0 +1,241 @@
+"""What a ModelDeployment's pods are made of: bundle, image, environment, placement and resources."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from turnout_operator.api.common import Quantity
+from turnout_operator.api.meta import SUBDOMAIN, SpecModel, one_of
+from turnout_operator.api.schema import ListMap, Rule, keys_match, matches
+
+_SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
+_URI = (
+    rf"configmap://{SUBDOMAIN}(/{_SEGMENT})?"
+    rf"|pvc://{SUBDOMAIN}(/{_SEGMENT})+/?"
+    r"|https?://[^/@\s]+/\S+"
+)
+_LABEL_KEY = rf"({SUBDOMAIN}/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
+
+URI_RULE = matches(
+    _URI,
+    "bundle.uri must be configmap://NAME[/KEY], pvc://CLAIM/PATH or http(s)://HOST/PATH.tar.gz"
+    " (no user or password in it)",
+)
+DIGEST_RULE = matches(
+    r"sha256:[0-9a-f]{64}",
+    "bundle.digest must be sha256: and 64 lower-case hex digits; `turnout bundle digest DIR` prints it",
+)
+IMAGE_RULE = matches(r"[^\s]+", "runtime.image must be an image reference such as registry.example/team/runtime:1.2")
+ENV_NAME_RULE = matches(
+    r"[A-Za-z_][A-Za-z0-9_]*",
+    "an environment variable's name has letters, digits and _ only, and does not start with a digit",
+)
+RESERVED_ENV_RULE = Rule(
+    "!self.startsWith('TURNOUT_')",
+    "names that start with TURNOUT_ are the operator's own: choose another name",
+    lambda name: not name.startswith("TURNOUT_"),
+    reason="FieldValueForbidden",
+)
+NODE_SELECTOR_RULE = keys_match(_LABEL_KEY, "runtime.nodeSelector's keys must be label keys such as kubernetes.io/arch")
+GPU_RESOURCE_RULE = matches(
+    rf"{SUBDOMAIN}/[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?",
+    "resources.gpu.resource must be an extended resource with its domain, for example nvidia.com/gpu",
+)
+
+SecretName = Annotated[str, Field(min_length=1, max_length=253)]
+
+
+@dataclass(frozen=True)
+class BundleLocation:
+    """A parsed bundle URI.
+
+    `name` is the ConfigMap or claim, `path` the key or the path in the claim; for http and https `name` is the host
+    and `path` the rest of the URL.
+    """
+
+    scheme: Literal["configmap", "pvc", "http", "https"]
+    name: str
+    path: str
+
+
+class Bundle(SpecModel):
+    """Which workflow and model to run: a content-addressed bundle."""
+
+    uri: Annotated[str, Field(max_length=2048), URI_RULE]
+    """Where the bundle is: configmap://NAME[/KEY] (KEY is bundle.tar.gz by default), pvc://CLAIM/PATH (a folder or a
+    .tar.gz) or http(s)://HOST/PATH.tar.gz. Required."""
+    digest: Annotated[str, Field(max_length=128), DIGEST_RULE]
+    """Content digest of the bundle, sha256:<64 hex digits>, as `turnout bundle digest` prints it. A pod whose bundle
+    has another digest does not start. Required."""
+
+    @property
+    def location(self) -> BundleLocation:
+        """The URI in parts."""
+        scheme, _, rest = self.uri.partition("://")
+        name, _, path = rest.partition("/")
+        path = path.rstrip("/") if scheme == "pvc" else path
+        return BundleLocation(scheme, name, path or "bundle.tar.gz")  # type: ignore[arg-type]  # URI_RULE holds
+
+
+class SecretKey(SpecModel):
+    """One key of a Secret in the object's namespace."""
+
+    name: SecretName
+    """Name of the Secret. Required."""
+    key: Annotated[str, Field(min_length=1, max_length=253)]
+    """Key in the Secret's data. Required."""
+
+
+class EnvSource(SpecModel):
+    """Where an environment variable's value comes from."""
+
+    secret_key_ref: SecretKey
+    """The key of a Secret in the same namespace that holds the value. Required."""
+
+
+class EnvVar(SpecModel):
+    """An environment variable of the runtime container: a value, or a reference to one."""
+
+    RULES: ClassVar = (
+        one_of(
+            {"value": lambda env: env.value, "valueFrom": lambda env: env.value_from},
+            "give exactly one of value and valueFrom",
+        ),
+    )
+
+    name: Annotated[str, Field(max_length=253), ENV_NAME_RULE, RESERVED_ENV_RULE]
+    """Name of the variable; not starting with TURNOUT_. Required."""
+    value: Annotated[str, Field(max_length=8192)] | None = None
+    """The value as written. Exactly one of value and valueFrom is given."""
+    value_from: EnvSource | None = None
+    """A reference to the value. Exactly one of value and valueFrom is given."""
+
+
+class Toleration(SpecModel):
+    """A taint that the pods tolerate, as in a pod's spec."""
+
+    RULES: ClassVar = (
+        Rule(
+            "!has(self.value) || self.value == '' || !has(self.operator) || self.operator == 'Equal'",
+            "a toleration with operator Exists has no value: remove value, or use operator Equal",
+            lambda self: not self.value or self.operator != "Exists",
+        ),
+        Rule(
+            "(has(self.key) && self.key != '') || (has(self.operator) && self.operator == 'Exists')",
+            "a toleration without key tolerates every taint and needs operator Exists: add key or operator: Exists",
+            lambda self: bool(self.key) or self.operator == "Exists",
+        ),
+        Rule(
+            "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+            "tolerationSeconds needs effect NoExecute: set it, or remove tolerationSeconds",
+            lambda self: self.toleration_seconds is None or self.effect == "NoExecute",
+        ),
+    )
+
+    key: Annotated[str, Field(max_length=317)] | None = None
+    """Key of the taint. Absent with operator Exists: every taint."""
+    operator: Literal["Equal", "Exists"] | None = None
+    """How value is compared: Equal (when absent) or Exists."""
+    value: Annotated[str, Field(max_length=63)] | None = None
+    """Value of the taint. Absent with operator Exists."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """Effect of the taint. When absent: every effect."""
+    toleration_seconds: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    """Seconds that a NoExecute taint is tolerated. When absent: for ever."""
+
+
+class Runtime(SpecModel):
+    """How the runtime container is run."""
+
+    image: Annotated[str, Field(max_length=1024), IMAGE_RULE] | None = None
+    """Image of the runtime. Default: the operator's own choice, pinned when the revision is made."""
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    """When the image is pulled. Default: IfNotPresent."""
+    env: Annotated[list[EnvVar], Field(max_length=64), ListMap("name")] = Field(default_factory=list)
+    """Environment variables of the runtime container, at most 64. None by default."""
+    node_selector: Annotated[
+        dict[Annotated[str, Field(max_length=317)], Annotated[str, Field(max_length=63)]],
+        Field(max_length=32),
+        NODE_SELECTOR_RULE,
+    ] = Field(default_factory=dict)
+    """Labels that a node must have to run the pods, at most 32. None by default."""
+    tolerations: Annotated[list[Toleration], Field(max_length=32)] = Field(default_factory=list)
+    """Taints that the pods tolerate, at most 32. None by default."""
+
+
+class Requests(SpecModel):
+    """What each pod reserves on its node."""
+
+    cpu: Quantity = Quantity("100m")
+    """CPU in cores, a quantity such as 500m or 2. Default: 100m."""
+    memory: Quantity = Quantity("256Mi")
+    """Memory in bytes, a quantity such as 512Mi. Default: 256Mi."""
+
+
+class Limits(SpecModel):
+    """What each pod may use at most."""
+
+    cpu: Quantity | None = None
+    """CPU in cores, a quantity such as 2. No limit by default."""
+    memory: Quantity | None = None
+    """Memory in bytes, a quantity such as 1Gi; a pod beyond it is killed. No limit by default."""
+
+
+class Gpu(SpecModel):
+    """Whole GPUs for each pod."""
+
+    count: Annotated[int, Field(ge=1, le=64)]
+    """GPUs of each pod, 1 to 64. Required."""
+    resource: Annotated[str, Field(max_length=317), GPU_RESOURCE_RULE] = "nvidia.com/gpu"
+    """The extended resource that the nodes' device plugin advertises. Default: nvidia.com/gpu."""
+
+
+def _within_limit(name: str, get: Callable[[Requests | Limits], Quantity | None]) -> Rule:
+    request, limit = f"string(self.requests.{name})", f"string(self.limits.{name})"
+    given = f"!has(self.requests) || !has(self.requests.{name}) || !has(self.limits) || !has(self.limits.{name})"
+    parsed = f"!isQuantity({request}) || !isQuantity({limit})"
+
+    def check(resources: "Resources") -> bool:
+        wanted, most = get(resources.requests), get(resources.limits) if resources.limits else None
+        return wanted is None or most is None or wanted.value <= most.value
+
+    return Rule(
+        f"{given} || {parsed} || quantity({request}).compareTo(quantity({limit})) <= 0",
+        f"resources.requests.{name} is more than resources.limits.{name}: raise the limit or lower the request"
+        " (requests default to cpu 100m and memory 256Mi)",
+        check,
+        field_path=f".requests.{name}",
+    )
+
+
+class Resources(SpecModel):
+    """Compute resources of each pod."""
+
+    RULES: ClassVar = (
+        _within_limit("cpu", lambda amounts: amounts.cpu),
+        _within_limit("memory", lambda amounts: amounts.memory),
+    )
+
+    requests: Requests = Requests()
+    """What each pod reserves. Default: cpu 100m, memory 256Mi."""
+    limits: Limits | None = None
+    """What each pod may use at most. No limits by default."""
+    gpu: Gpu | None = None
+    """GPUs of each pod. None by default."""
+
+
+__all__ = [
+    "Bundle",
+    "BundleLocation",
+    "EnvSource",
+    "EnvVar",
+    "Gpu",
+    "Limits",
+    "Requests",
+    "Resources",
+    "Runtime",
+    "SecretKey",
+    "Toleration",
+]
