@@ -1,0 +1,1 @@
+"""Bundles: a workflow's code and artifacts as one content-addressed unit."""

@@ -1,0 +1,90 @@
+"""Imports a bundle's workflow class.
+
+The bundle's folder goes to the front of `sys.path`, as a script's folder does, so that its modules import each other
+(lazily too). Modules of a bundle that was loaded before are forgotten first, and a name that would mix the bundle's
+modules with Python's or an installed package's is refused instead of importing the wrong one.
+"""
+
+import importlib
+import sys
+import traceback
+from pathlib import Path
+
+from turnout_runtime.bundle.manifest import Manifest
+from turnout_runtime.errors import WorkflowImportError
+from turnout_runtime.workflow import Workflow
+
+_MARK = "__turnout_bundle__"
+
+
+def load_class(folder: Path, manifest: Manifest) -> type[Workflow]:
+    """The class that `manifest.workflow` names; raises `WorkflowImportError` with the place in the bundle."""
+    root = folder.resolve()
+    _forget_others(root)
+    _check_names(root)
+    _prepend(root)
+    try:
+        module = importlib.import_module(manifest.module)
+    except (Exception, SystemExit) as error:
+        raise WorkflowImportError(f"importing {manifest.module}: {explain(error, root)}") from error
+    finally:
+        _mark(root)
+    return _workflow(module.__dict__, manifest)
+
+
+def _workflow(namespace: dict[str, object], manifest: Manifest) -> type[Workflow]:
+    found = namespace.get(manifest.attribute)
+    if found is None:
+        names = sorted(n for n, v in namespace.items() if isinstance(v, type) and issubclass(v, Workflow))
+        have = ", ".join(n for n in names if n != "Workflow") or "no workflow"
+        raise WorkflowImportError(f"{manifest.module} has no {manifest.attribute}; it has {have}")
+    if not (isinstance(found, type) and issubclass(found, Workflow)):
+        raise WorkflowImportError(f"{manifest.workflow} is not a class that extends turnout_runtime.workflow.Workflow")
+    return found
+
+
+def explain(error: BaseException, root: Path) -> str:
+    """One line: the innermost line of the bundle's own code, the exception's type and message; never a traceback."""
+    place = _place(error, root)
+    text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
+    return f"{place}{type(error).__name__}: {text}" if text else f"{place}{type(error).__name__}"
+
+
+def _place(error: BaseException, root: Path) -> str:
+    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        frames.append((error.filename, error.lineno))
+    inside = [(Path(name), line) for name, line in frames if Path(name).is_relative_to(root)]
+    return f"{inside[-1][0].relative_to(root)}:{inside[-1][1]}: " if inside else ""
+
+
+def _prepend(root: Path) -> None:
+    sys.dont_write_bytecode = True  # a __pycache__ would change the bundle that was just verified
+    sys.path.insert(0, str(root))
+    importlib.invalidate_caches()
+
+
+def _forget_others(root: Path) -> None:
+    for name, module in list(sys.modules.items()):
+        if owner := getattr(module, "__dict__", {}).get(_MARK):
+            del sys.modules[name]
+            while owner in sys.path:
+                sys.path.remove(owner)
+    while str(root) in sys.path:
+        sys.path.remove(str(root))
+
+
+def _check_names(root: Path) -> None:
+    provided = {p.stem for p in root.iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()}
+    taken = sorted(name for name in provided if name in sys.modules or name in sys.stdlib_module_names)
+    if taken:
+        raise WorkflowImportError(
+            f"the bundle's module {taken[0]!r} has the name of a module of Python or of the runtime: rename it"
+        )
+
+
+def _mark(root: Path) -> None:
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if file and Path(file).is_relative_to(root):
+            module.__dict__[_MARK] = str(root)

@@ -1,0 +1,43 @@
+"""Bundles as folders."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from turnout_runtime.bundle.digest import digest_of, sha256_of
+from turnout_runtime.bundle.paths import Budget, check_path
+from turnout_runtime.errors import BundleInvalid
+
+
+def files_in(folder: Path, budget: Budget | None = None) -> list[str]:
+    """Relative posix paths of the folder's regular files, in digest order.
+
+    Raises `BundleInvalid` for a symlink, a device, an unsafe path or too much of anything.
+    """
+    limits = budget or Budget()
+    found = []
+    for entry, path in _entries(folder, ""):
+        if entry.is_symlink() or not entry.is_file(follow_symlinks=False):
+            raise BundleInvalid(f"{path!r} in the bundle is not a regular file (symlinks and devices are refused)")
+        limits.add(check_path(path), entry.stat(follow_symlinks=False).st_size)
+        found.append(path)
+    return sorted(found, key=str.encode)
+
+
+def _entries(folder: Path, prefix: str) -> Iterator[tuple[os.DirEntry[str], str]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = f"{prefix}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                yield from _entries(Path(entry.path), f"{path}/")
+            else:
+                yield entry, path
+
+
+def digest_folder(folder: Path) -> str:
+    """Digest of a bundle folder; raises `BundleInvalid`."""
+    hashes = {}
+    for path in files_in(folder):
+        with (folder / path).open("rb") as stream:
+            hashes[path] = sha256_of(stream)
+    return digest_of(hashes)

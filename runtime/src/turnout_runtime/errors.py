@@ -1,0 +1,112 @@
+"""The runtime's one error tree: what stops a start, and what a request can end in."""
+
+from typing import ClassVar
+
+
+class TurnoutError(Exception):
+    """Base of every error the runtime raises on purpose."""
+
+
+class StartError(TurnoutError):
+    """The pod cannot serve. The class name is the reason an operator reads; the message says what to do about it."""
+
+    @property
+    def reason(self) -> str:
+        """The machine-readable reason, one of the subclasses' names."""
+        return type(self).__name__
+
+
+class ConfigInvalid(StartError):
+    """The runtime's own configuration is missing or wrong."""
+
+
+class BundleNotFound(StartError):
+    """The bundle's source does not exist or cannot be reached."""
+
+
+class DigestMismatch(StartError):
+    """The bundle is not the one that the ModelDeployment asked for."""
+
+
+class BundleInvalid(StartError):
+    """The bundle is unsafe, incomplete, or its bundle.yaml or a model file is wrong."""
+
+
+class WorkflowImportError(StartError):
+    """The bundle's code failed on import, or has no such workflow."""
+
+
+class WorkflowSetupFailed(StartError):
+    """The workflow could not be created, set up, or warmed up."""
+
+
+class RequestError(TurnoutError):
+    """A request that is refused. `slug`, `title` and `http_status` go to the caller, and so does the message."""
+
+    slug: ClassVar[str] = "workflow-failed"
+    title: ClassVar[str] = "The workflow failed"
+    http_status: ClassVar[int] = 500
+
+
+class InvalidRequest(RequestError):
+    """The body is not a prediction request; the message names the field."""
+
+    slug = "invalid-request"
+    title = "The request is not valid"
+    http_status = 400
+
+
+class BodyTooLarge(RequestError):
+    """The body exceeds the limit."""
+
+    slug = "body-too-large"
+    title = "The request body is too large"
+    http_status = 413
+
+
+class Overloaded(RequestError):
+    """The queue is full, or the wait in it too long: `cause` is `queue_full` or `queue_wait`."""
+
+    slug = "overloaded"
+    title = "Too many requests at once"
+    http_status = 429
+
+    def __init__(self, cause: str) -> None:
+        super().__init__("all executions are busy; try again shortly")
+        self.cause = cause
+
+
+class RequestTimeout(RequestError):
+    """The request's whole budget is spent."""
+
+    slug = "timeout"
+    title = "The request took too long"
+    http_status = 504
+
+
+class Draining(RequestError):
+    """This pod is going away; another one answers."""
+
+    slug = "draining"
+    title = "This replica is shutting down"
+    http_status = 503
+
+
+class NotFound(RequestError):
+    """No such path on this port."""
+
+    slug = "not-found"
+    title = "There is nothing here"
+    http_status = 404
+
+
+class MethodNotAllowed(RequestError):
+    """The path exists, with another method."""
+
+    slug = "method-not-allowed"
+    title = "The method is not allowed"
+    http_status = 405
+
+
+class WorkflowError(TurnoutError):
+    """The workflow broke its side of the interface (a NaN score, a wrong row length, an undeclared fact)."""

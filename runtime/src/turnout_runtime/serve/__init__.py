@@ -1,0 +1,1 @@
+"""The serving process: HTTP at the edge, one dataplane behind it."""

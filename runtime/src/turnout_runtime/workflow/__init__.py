@@ -1,0 +1,8 @@
+"""What the author of a model writes against: a `Workflow` of stages, the `Context` of a request, a `Decision`."""
+
+from turnout_runtime.workflow.base import Workflow
+from turnout_runtime.workflow.context import Context, Request
+from turnout_runtime.workflow.decision import Decision
+from turnout_runtime.workflow.features import Features
+
+__all__ = ["Context", "Decision", "Features", "Request", "Workflow"]

@@ -1,0 +1,48 @@
+"""What a workflow returns."""
+
+import math
+from dataclasses import dataclass
+
+from turnout_runtime.errors import WorkflowError
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The business answer to one request.
+
+    `score` and `confidence` are finite numbers in the workflow's own units (usually a probability, 0..1).
+    `explanations_ref` is a reference that the caller may resolve later. `fallback_used` says that the answer rests on
+    a fallback; facts that came from one set it in the response by themselves.
+    """
+
+    decision: str
+    score: float
+    confidence: float
+    explanations_ref: str | None = None
+    fallback_used: bool = False
+
+
+def checked(decision: object) -> Decision:
+    """The decision with plain floats; raises `WorkflowError` when it is no decision or not finite."""
+    if not isinstance(decision, Decision):
+        raise WorkflowError(f"decide() returned {type(decision).__name__}, not a Decision")
+    if not isinstance(decision.decision, str):
+        raise WorkflowError(f"Decision.decision is {type(decision.decision).__name__}, not a string")
+    return Decision(
+        decision=decision.decision,
+        score=finite("Decision.score", decision.score),
+        confidence=finite("Decision.confidence", decision.confidence),
+        explanations_ref=decision.explanations_ref,
+        fallback_used=bool(decision.fallback_used),
+    )
+
+
+def finite(name: str, value: object) -> float:
+    """The value as a float; raises `WorkflowError` for what is not a finite number."""
+    try:
+        number = float(value)  # type: ignore[arg-type]  # numpy's scalars are welcome; the except names the others
+    except (TypeError, ValueError):
+        raise WorkflowError(f"{name} is {type(value).__name__}, not a number") from None
+    if not math.isfinite(number):
+        raise WorkflowError(f"{name} is {number}, not a finite number")
+    return number

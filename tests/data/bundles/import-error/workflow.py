@@ -1,0 +1,5 @@
+"""Raises when it is imported, one call deep."""
+
+import helper
+
+helper.lookup({})
