@@ -26,6 +26,7 @@ class Model:
         self.name = name
         self.path = path
         self.width = loaded.width
+        self.run = loaded.run
         self._batcher = Batcher(name, loaded.run, loaded.width)
 
     async def score(self, row: Row) -> float:
