@@ -34,9 +34,9 @@ class Arm(SpecModel):
     RULES: ClassVar = (REVISION_RULE,)
 
     name: Annotated[str, Field(max_length=63), matches(LABEL, f"the name of an arm {LABEL_MESSAGE}")]
-    """Name of the arm, unique in the policy; logged with every prediction. Required."""
+    """Name of the arm, unique in the policy; logged with every prediction."""
     model_deployment: Annotated[str, Field(max_length=MAX_NAME), MODEL_DEPLOYMENT_RULE]
-    """The ModelDeployment in the same namespace that answers. Required."""
+    """The ModelDeployment in the same namespace that answers."""
     weight: Annotated[float, Field(ge=0, le=100), HUNDREDTHS_RULE] | None = None
     """Share of the traffic in percent, 0 to 100 with at most 2 decimals. The weights sum to 100; one arm may leave
     its weight out and takes the rest."""

@@ -37,8 +37,7 @@ class Serving(SpecModel):
     queue: Queue = Queue()
     """Where requests wait for an execution. Default: up to 64 requests, 50ms each."""
     timeout: Annotated[Duration, at_most("5m")] = Duration("1s")
-    """Time for the whole request in the pod, queue included, a duration up to 5m; then it is answered 504.
-    Default: 1s."""
+    """Time for the whole request in the pod, a duration up to 5m; then it is answered 504. Default: 1s."""
 
 
 class RedisFacts(SpecModel):
@@ -65,7 +64,7 @@ class FactSource(SpecModel):
     """One named source of values that the workflow fetches while it answers."""
 
     redis: RedisFacts
-    """The Redis that holds the facts. Required."""
+    """The Redis that holds the facts."""
     timeout: Annotated[Duration, at_most("5m")] = Duration("20ms")
     """Time for one fetch, a duration up to 5m; then the fallback is used. Default: 20ms."""
     fallback: Annotated[dict[str, JsonValue], Field(max_length=256)] | None = None
@@ -86,7 +85,7 @@ class ClaimRef(SpecModel):
     """A PersistentVolumeClaim in the object's namespace."""
 
     claim_name: SecretName
-    """Name of the claim. Required."""
+    """Name of the claim."""
 
 
 class PredictionLog(SpecModel):

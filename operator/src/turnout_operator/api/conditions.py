@@ -42,6 +42,7 @@ class Reason(StrEnum):
     SCHEDULED = "Scheduled"
     SCHEDULING = "Scheduling"
     UNSCHEDULABLE = "Unschedulable"
+    INSUFFICIENT_GPU = "InsufficientGPU"
     SCALED_TO_ZERO = "ScaledToZero"
     # WorkloadReady.
     PROGRESSING = "Progressing"
@@ -78,4 +79,4 @@ class Condition(StatusModel):
     reason: Annotated[str, Field(min_length=1, max_length=1024)]
     """Why, as one CamelCase word."""
     message: Annotated[str, Field(max_length=MESSAGE_LIMIT)] = ""
-    """Why, for people, with the remedy where there is one. Empty by default."""
+    """Why, for people, with the remedy where there is one."""

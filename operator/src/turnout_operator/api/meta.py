@@ -49,6 +49,14 @@ class StatusModel(ApiModel):
 
     model_config = ConfigDict(extra="ignore")
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Without defaults: the API server must not add to what was observed."""
+        result = super().__get_pydantic_json_schema__(schema, handler)
+        for field in result["properties"].values():
+            field.pop("default", None)
+        return result
+
 
 class ObjectMeta(ApiModel):
     """The fields of Kubernetes' ObjectMeta that the operator uses; all others are ignored."""

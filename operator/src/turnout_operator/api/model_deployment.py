@@ -55,7 +55,7 @@ class ModelDeploymentSpec(SpecModel):
     replicas: Annotated[int, Field(ge=0, le=1000)] = 1
     """Pods of the serving revision, 0 to 1000; `kubectl scale` sets it. Default: 1."""
     bundle: Bundle
-    """The bundle to run. Required."""
+    """The bundle to run."""
     runtime: Runtime = Runtime()
     """Image, environment and placement of the pods. Default: the operator's runtime image, placed anywhere."""
     resources: Resources = Resources()
@@ -155,9 +155,7 @@ class ModelDeployment(Resource):
     api_version: Literal["serving.turnout.dev/v1alpha1"] = API_VERSION
     kind: Literal["ModelDeployment"] = "ModelDeployment"
     spec: ModelDeploymentSpec
-    """The wanted workflow, its pods and how they answer. Required."""
     status: ModelDeploymentStatus | None = None
-    """What the operator observed."""
 
 
 __all__ = [

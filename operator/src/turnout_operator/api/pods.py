@@ -65,10 +65,10 @@ class Bundle(SpecModel):
 
     uri: Annotated[str, Field(max_length=2048), URI_RULE]
     """Where the bundle is: configmap://NAME[/KEY] (KEY is bundle.tar.gz by default), pvc://CLAIM/PATH (a folder or a
-    .tar.gz) or http(s)://HOST/PATH.tar.gz. Required."""
+    .tar.gz) or http(s)://HOST/PATH.tar.gz."""
     digest: Annotated[str, Field(max_length=128), DIGEST_RULE]
     """Content digest of the bundle, sha256:<64 hex digits>, as `turnout bundle digest` prints it. A pod whose bundle
-    has another digest does not start. Required."""
+    has another digest does not start."""
 
     @property
     def location(self) -> BundleLocation:
@@ -83,16 +83,16 @@ class SecretKey(SpecModel):
     """One key of a Secret in the object's namespace."""
 
     name: SecretName
-    """Name of the Secret. Required."""
+    """Name of the Secret."""
     key: Annotated[str, Field(min_length=1, max_length=253)]
-    """Key in the Secret's data. Required."""
+    """Key in the Secret's data."""
 
 
 class EnvSource(SpecModel):
     """Where an environment variable's value comes from."""
 
     secret_key_ref: SecretKey
-    """The key of a Secret in the same namespace that holds the value. Required."""
+    """The key of a Secret in the same namespace that holds the value."""
 
 
 class EnvVar(SpecModel):
@@ -106,7 +106,7 @@ class EnvVar(SpecModel):
     )
 
     name: Annotated[str, Field(max_length=253), ENV_NAME_RULE, RESERVED_ENV_RULE]
-    """Name of the variable; not starting with TURNOUT_. Required."""
+    """Name of the variable; not starting with TURNOUT_."""
     value: Annotated[str, Field(max_length=8192)] | None = None
     """The value as written. Exactly one of value and valueFrom is given."""
     value_from: EnvSource | None = None
@@ -187,7 +187,7 @@ class Gpu(SpecModel):
     """Whole GPUs for each pod."""
 
     count: Annotated[int, Field(ge=1, le=64)]
-    """GPUs of each pod, 1 to 64. Required."""
+    """GPUs of each pod, 1 to 64."""
     resource: Annotated[str, Field(max_length=317), GPU_RESOURCE_RULE] = "nvidia.com/gpu"
     """The extended resource that the nodes' device plugin advertises. Default: nvidia.com/gpu."""
 

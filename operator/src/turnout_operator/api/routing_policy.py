@@ -59,7 +59,7 @@ class RoutingPolicySpec(SpecModel):
         WEIGHTS_RULE,
     ]
     """Where the traffic goes, 1 to 16 arms. The first is the stable arm: cohorts move out of it as other weights
-    grow. Required."""
+    grow."""
     sticky_by: StickyBy | None = None
     """What keeps an entity on its arm. When absent, every request is drawn by itself."""
     timeout: Annotated[Duration, at_most("15m")] | None = None
@@ -147,9 +147,7 @@ class RoutingPolicy(Resource):
     api_version: Literal["serving.turnout.dev/v1alpha1"] = API_VERSION
     kind: Literal["RoutingPolicy"] = "RoutingPolicy"
     spec: RoutingPolicySpec
-    """The wanted split. Required."""
     status: RoutingPolicyStatus | None = None
-    """What the operator and the gateways observed."""
 
 
 def objective_of(policy: RoutingPolicy) -> str:
