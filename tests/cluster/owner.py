@@ -1,0 +1,54 @@
+"""One cluster per machine: which checkout owns it, and one `up` or `down` at a time."""
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.cluster.paths import CHECKOUT, RUN
+from tests.cluster.shell import ClusterError
+
+OWNER = RUN / "owner.json"
+LOCK = Path("/run/lock/turnout-cluster.lock")
+
+
+@contextmanager
+def exclusive() -> Iterator[None]:
+    """Hold the machine's lock while the block runs.
+
+    Raises:
+        ClusterError: another `up` or `down` holds it.
+    """
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with LOCK.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ClusterError("another cluster command runs on this machine; wait until it ends") from error
+        yield
+
+
+def current() -> Path | None:
+    """Return the checkout that owns this machine's cluster."""
+    try:
+        return Path(json.loads(OWNER.read_text())["checkout"])
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+
+
+def claim() -> None:
+    """Record this checkout as the owner."""
+    RUN.mkdir(parents=True, exist_ok=True, mode=0o711)
+    OWNER.write_text(json.dumps({"checkout": str(CHECKOUT)}))
+
+
+def refuse_foreign(alive: bool) -> None:
+    """Stop when another checkout's cluster runs here.
+
+    Raises:
+        ClusterError: it does; the text says whose it is and how to end it.
+    """
+    owner = current()
+    if owner and owner != CHECKOUT and alive:
+        raise ClusterError(f"the cluster of {owner} runs on this machine: `make cluster-down` there, then try again")
