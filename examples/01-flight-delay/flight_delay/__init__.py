@@ -1,0 +1,1 @@
+"""Data, training and rendering of the flight-delay example."""

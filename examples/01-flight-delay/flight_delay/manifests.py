@@ -1,0 +1,38 @@
+"""Render manifests/*.yaml: `${NAME}` placeholders become digests and images, bundles become ConfigMaps."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import yaml
+
+FOLDER = Path(__file__).parents[1] / "manifests"
+CONFIG_MAP_LIMIT = 900 * 1024  # bytes of a packed bundle: base64 and its metadata must fit the API server's 1 MiB
+
+
+def render(values: Mapping[str, str]) -> dict[str, str]:
+    """File name -> YAML text; KeyError for a placeholder without a value."""
+    return {path.name: Template(path.read_text()).substitute(values) for path in sorted(FOLDER.glob("*.yaml"))}
+
+
+def bundle_config_map(name: str, namespace: str, archive: bytes) -> str:
+    """A ConfigMap that delivers a packed bundle; ValueError when it is too large for one."""
+    if len(archive) > CONFIG_MAP_LIMIT:
+        raise ValueError(
+            f"{name}: {len(archive)} bytes packed exceed {CONFIG_MAP_LIMIT}: deliver it by pvc:// or https://"
+        )
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": namespace},
+        "binaryData": {"bundle.tar.gz": base64.b64encode(archive).decode()},
+    }
+    return yaml.safe_dump(manifest, sort_keys=False)
+
+
+def fact_fallbacks() -> dict[str, dict[str, Any]]:
+    """Fact name -> what the challenger's manifest declares for when the fact is late or unknown."""
+    spec = yaml.safe_load((FOLDER / "21-challenger.yaml").read_text())["spec"]
+    return {name: source["fallback"] for name, source in spec["facts"].items()}
