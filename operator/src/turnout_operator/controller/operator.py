@@ -1,0 +1,126 @@
+"""One operator process: caches that are always warm, xDS and workers only while leading."""
+
+import asyncio
+import contextlib
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from turnout_operator.controller.caches import SELECTOR, Caches, WorkKey
+from turnout_operator.controller.certificates import Certificates
+from turnout_operator.controller.endpoints import EndpointFeed
+from turnout_operator.controller.http import serve
+from turnout_operator.controller.marks import Marker
+from turnout_operator.controller.model_deployments import ModelDeploymentReconciler
+from turnout_operator.controller.queue import WorkQueue
+from turnout_operator.controller.reporting import Reporter
+from turnout_operator.controller.routing_policies import RoutingPolicyReconciler
+from turnout_operator.controller.settings import Settings
+from turnout_operator.controller.workers import Workers
+from turnout_operator.kube.client import Api
+from turnout_operator.kube.custom import CustomResources, run_kopf
+from turnout_operator.kube.events import EventRecorder
+from turnout_operator.kube.informer import Informer
+from turnout_operator.kube.lease import LeaderElection
+from turnout_operator.kube.resources import CHILDREN, ENDPOINT_SLICES, MODEL_DEPLOYMENTS, PODS, ROUTING_POLICIES
+from turnout_operator.plan.settings import PlanSettings
+from turnout_operator.telemetry.metrics import LEADER
+from turnout_operator.xds.server import XdsServer
+
+log = logging.getLogger(__name__)
+LEASE = "turnout-operator"
+
+
+class LeadershipLost(Exception):
+    """Another replica leads; this process must stop writing, so it ends and is started anew."""
+
+
+class Operator:
+    """Wires the parts together and runs them until told to stop."""
+
+    def __init__(self, api: Api, settings: Settings) -> None:
+        self._api = api
+        self._settings = settings
+        self._caches = Caches()
+        self._queue: WorkQueue[WorkKey] = WorkQueue()
+        self._marker = Marker(self._caches, self._queue)
+        self._xds = XdsServer(on_change=self._marker.policy)
+        EndpointFeed(self._caches, self._xds)
+        customs = {kind: self._caches.store(kind) for kind in (MODEL_DEPLOYMENTS, ROUTING_POLICIES)}
+        self._customs = CustomResources(api, customs)
+        self._informers = [
+            Informer(api, kind, self._caches.store(kind), SELECTOR) for kind in (*CHILDREN, PODS, ENDPOINT_SLICES)
+        ]
+        reporter = Reporter(api, EventRecorder(api, settings.identity), customs)
+        plan = PlanSettings(runtime_image=settings.runtime_image)
+        self._policies = RoutingPolicyReconciler(self._caches, reporter, self._xds, _now)
+        deployments = ModelDeploymentReconciler(api, self._caches, reporter, plan, _now)
+        self._workers = Workers(self._queue, deployments, self._policies)
+        self._certificates = Certificates(api, settings.namespace, settings.xds_service)
+        self._lease = LeaderElection(api, settings.namespace, LEASE, settings.identity)
+        self._ready = False
+        self.kopf_ready = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set; raises the first error of a part, so that the process ends and is restarted."""
+        kopf_stop = asyncio.Event()
+        kopf = asyncio.create_task(run_kopf(self._customs, self.kopf_ready, kopf_stop), name="kopf")
+        http = await serve(self._settings.http_port, lambda: True, lambda: self._ready)
+        runs = (*(informer.run for informer in self._informers), self._customs.relist, self._lead, stop.wait)
+        parts = [asyncio.create_task(run(), name=run.__qualname__) for run in runs]
+        try:
+            await _first(kopf, *parts)
+        finally:
+            self._ready = False
+            await _cancel(parts)
+            await self._lease.release()
+            await self._xds.stop()
+            kopf_stop.set()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(kopf, 3)
+            await http.cleanup()
+
+    async def _lead(self) -> None:
+        """Sync, stand by, then lead; ends only by an error."""
+        await asyncio.gather(*(informer.synced.wait() for informer in self._informers), self._customs.sync())
+        self._marker.listing = False
+        credentials = await self._certificates.load()
+        await self._xds.start(f"0.0.0.0:{self._settings.xds_port}", credentials)
+        self._ready = True
+        log.info("caches are synced, standing by")
+        await self._lease.acquire()
+        LEADER.set(1)
+        self._program_all()
+        self._marker.everything()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._workers.run())
+            group.create_task(self._certificates.rotate())
+            group.create_task(self._hold())
+
+    async def _hold(self) -> None:
+        await self._lease.hold()
+        raise LeadershipLost
+
+    def _program_all(self) -> None:
+        """All routes before the first gateway is answered: one that is missing would be taken as deleted."""
+        for key in list(self._caches.routing_policies.keys()):
+            self._policies.program(key)
+        self._policies.serving_started()
+        self._xds.set_serving(True)
+
+
+async def _first(*tasks: asyncio.Task[Any]) -> None:
+    """Wait until one of the tasks ends; raises its error."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+
+
+async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,152 @@
+"""Reconciles one RoutingPolicy: resolve its arms, program the gateways, report what they confirmed."""
+
+import time
+from collections.abc import Callable
+
+from pydantic import ValidationError
+
+from turnout_operator.api.model_deployment import ModelDeployment
+from turnout_operator.api.routing_policy import RoutingPolicy
+from turnout_operator.controller.caches import Caches, arm_targets, objective_of, revision_of
+from turnout_operator.controller.reporting import Reporter, invalid_status
+from turnout_operator.kube.resources import CONFIG_MAPS, ROUTING_POLICIES, Object
+from turnout_operator.kube.store import Key
+from turnout_operator.plan.routes import PolicyKey
+from turnout_operator.plan.routing_policy import Resolution, Target, resolve
+from turnout_operator.plan.routing_policy_status import Programmed, conflict_status, status_of
+from turnout_operator.xds.server import XdsServer
+from turnout_operator.xds.table import ObjectiveConflict
+
+ACK_SECONDS = 1.0
+RECONNECT_SECONDS = 10.0
+
+
+class RoutingPolicyReconciler:
+    """Keeps the gateways' routes and the policy's status what the spec and the revisions say."""
+
+    def __init__(
+        self,
+        caches: Caches,
+        reporter: Reporter,
+        xds: XdsServer,
+        now: Callable[[], str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._caches = caches
+        self._reporter = reporter
+        self._xds = xds
+        self._now = now
+        self._clock = clock
+        self._pushed: dict[PolicyKey, tuple[str, float]] = {}
+        self._serving_since = clock()
+
+    def serving_started(self) -> None:
+        """Gateways may now connect: for a while, few of them are no news."""
+        self._serving_since = self._clock()
+
+    def program(self, key: Key) -> tuple[RoutingPolicy, Resolution] | None:
+        """Resolve and push the policy's route; None when there is nothing to resolve. Never raises on bad input."""
+        raw = self._caches.routing_policies.get(key)
+        policy_key = PolicyKey(*key)
+        if raw is None or raw["metadata"].get("deletionTimestamp"):
+            self._forget(policy_key)
+            return None
+        try:
+            policy = RoutingPolicy.model_validate(raw)
+        except ValidationError:
+            return None
+        if self._winner(raw) is not raw:
+            self._forget(policy_key)
+            return None
+        resolution = resolve(policy, self._targets(raw))
+        self._push(policy_key, resolution)
+        return policy, resolution
+
+    async def reconcile(self, key: Key) -> float | None:
+        """One level-based pass; returns the seconds after which to look again, None when only a change matters."""
+        programmed = self.program(key)
+        raw = self._caches.routing_policies.get(key)
+        if raw is None:
+            return None
+        if programmed is None:
+            await self._report_refusal(raw)
+            return None
+        policy, resolution = programmed
+        seen = self._seen(PolicyKey(*key))
+        wait = self._wait(raw, resolution, seen)
+        if wait is not None:
+            return wait
+        await self._reporter.report(ROUTING_POLICIES, raw, status_of(policy, resolution, seen, self._now()))
+        return None
+
+    def _push(self, key: PolicyKey, resolution: Resolution) -> None:
+        if resolution.route is None:
+            self._forget(key)
+            return
+        if self._pushed.get(key, ("", 0.0))[0] != resolution.route.version:
+            self._pushed[key] = (resolution.route.version, self._clock())
+        try:
+            self._xds.set_route(resolution.route)
+        except ObjectiveConflict as conflict:
+            # The holder has lost the objective or is gone, its own turn just comes later.
+            self._forget(conflict.holder)
+            self._xds.set_route(resolution.route)
+
+    def _forget(self, key: PolicyKey) -> None:
+        self._pushed.pop(key, None)
+        self._xds.delete_route(key)
+
+    def _seen(self, key: PolicyKey) -> Programmed:
+        seen = self._xds.observation(key)
+        return Programmed(seen.connected, seen.acked, seen.nacks)
+
+    def _wait(self, raw: Object, resolution: Resolution, seen: Programmed) -> float | None:
+        """Seconds to hold the report back: gateways answer in milliseconds, and reconnect after our restart."""
+        if resolution.route is None or seen.by_all or seen.nacks:
+            return None
+        now = self._clock()
+        version, pushed = self._pushed[PolicyKey(raw["metadata"]["namespace"], raw["metadata"]["name"])]
+        reconnecting = self._serving_since + RECONNECT_SECONDS - now
+        if (raw.get("status") or {}).get("policyVersion") == version and reconnecting > 0:
+            return reconnecting
+        answering = pushed + ACK_SECONDS - now
+        return answering if seen.connected and answering > 0 else None
+
+    async def _report_refusal(self, raw: Object) -> None:
+        try:
+            policy = RoutingPolicy.model_validate(raw)
+        except ValidationError as error:
+            await self._reporter.report(ROUTING_POLICIES, raw, invalid_status(raw, error, self._now()))
+            return
+        winner = self._winner(raw)
+        if winner is not raw:
+            status = conflict_status(policy, winner["metadata"]["name"], self._now())
+            await self._reporter.report(ROUTING_POLICIES, raw, status)
+
+    def _winner(self, raw: Object) -> Object:
+        """The oldest policy of the same objective."""
+        rivals = self._caches.routing_policies.find("objective", objective_of(raw)[0])
+        return min(rivals, key=lambda p: (p["metadata"]["creationTimestamp"], p["metadata"]["name"]), default=raw)
+
+    def _targets(self, raw: Object) -> dict[str, Target]:
+        found = {}
+        for key in arm_targets(raw):
+            md = self._caches.model_deployments.get(key)
+            if md is not None and not md["metadata"].get("deletionTimestamp"):
+                found[key.name] = self._target(key, md)
+        return found
+
+    def _target(self, key: Key, md: Object) -> Target:
+        revisions = {revision_of(cm) for cm in self._caches.children[CONFIG_MAPS].find("owner", key)}
+        ready = {
+            revision_of(live)
+            for live in self._caches.deployments.find("owner", key)
+            if live.get("status", {}).get("readyReplicas", 0) > 0
+        }
+        serving = ModelDeployment.model_validate(md).spec.serving
+        return Target(
+            latest_ready=(md.get("status") or {}).get("latestReadyRevision"),
+            revisions=frozenset(revisions),
+            ready_revisions=frozenset(ready),
+            timeout_seconds=serving.timeout.seconds + serving.queue.max_wait.seconds,
+        )

@@ -1,0 +1,109 @@
+"""The seam to the API server: requests in, parsed JSON out, every refusal an `ApiError`.
+
+Configuration, credentials and transport are the official client's (`kubernetes.aio`); its object models are left
+aside, since building them costs more than the request (about 1 ms an apply against 0.4 ms).
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import orjson
+from kubernetes.aio import config
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
+
+from turnout_operator.kube.errors import api_error
+from turnout_operator.kube.resources import Object
+
+FIELD_MANAGER = "turnout"
+APPLY = "application/apply-patch+yaml"
+JSON = "application/json"
+
+
+class Api(Protocol):
+    """What the rest of `kube` needs of a client; tests put a fake here."""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+        timeout: float = 30.0,
+    ) -> Object:
+        """One request; raises `ApiError`."""
+
+    def stream(self, path: str, *, query: Mapping[str, str], timeout: float) -> AsyncIterator[Object]:
+        """The JSON lines of a watch; raises `ApiError`."""
+
+
+class Client:
+    """The client used outside tests: in-cluster credentials, else the kubeconfig."""
+
+    def __init__(self, configuration: Any) -> None:
+        self._configuration = configuration
+        self._rest = RESTClientObject(configuration)
+
+    @classmethod
+    async def connect(cls) -> "Client":
+        """Load credentials; raises `kubernetes.aio.config.ConfigException` when there are none."""
+        configuration = Configuration()
+        await config.load_config(client_configuration=configuration)
+        configuration.connection_pool_maxsize = 64
+        return cls(configuration)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._rest.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+        timeout: float = 30.0,
+    ) -> Object:
+        """One request and its parsed answer; raises `ApiError`."""
+        headers = {**await self._auth(), "Accept": accept, "Content-Type": content_type}
+        answer = await self._rest.request(method, self._url(path, query), headers, body, _request_timeout=timeout)
+        data = await answer.read()
+        if answer.status >= 400:
+            raise _refusal(answer.status, data)
+        parsed: Object = orjson.loads(data)
+        return parsed
+
+    async def stream(self, path: str, *, query: Mapping[str, str], timeout: float) -> AsyncIterator[Object]:
+        """The objects of a watch, one a line, until the server ends it or `timeout` seconds passed."""
+        headers = {**await self._auth(), "Accept": JSON}
+        answer = await self._rest.request("GET", self._url(path, query), headers, _request_timeout=timeout)
+        try:
+            if answer.status >= 400:
+                raise _refusal(answer.status, await answer.read())
+            async for line in answer.response.content:
+                yield orjson.loads(line)
+        finally:
+            answer.response.close()
+
+    def _url(self, path: str, query: Mapping[str, str] | None) -> str:
+        return f"{self._configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
+
+    async def _auth(self) -> dict[str, str]:
+        token = await self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        return {"Authorization": token} if token else {}
+
+
+def _refusal(status: int, data: bytes) -> Exception:
+    try:
+        answer = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        answer = {}
+    reason = answer.get("reason") or "Unknown"
+    return api_error(status, reason, answer.get("message") or data[:500].decode(errors="replace"))

@@ -1,0 +1,116 @@
+"""Why a revision's pods don't run: from what the kubelet and the scheduler say to a reason and a remedy."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from turnout_operator.api.conditions import Reason
+from turnout_operator.api.model_deployment import ModelDeploymentSpec
+from turnout_operator.plan.pod import CONTAINER
+
+BUNDLE_REASONS = frozenset({Reason.BUNDLE_NOT_FOUND, Reason.DIGEST_MISMATCH, Reason.BUNDLE_INVALID})
+SCHEDULING_REASONS = frozenset({Reason.UNSCHEDULABLE, Reason.INSUFFICIENT_GPU})
+_IMAGE_REASONS = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
+_RUNTIME_REASONS = BUNDLE_REASONS | {
+    Reason.CONFIG_INVALID,
+    Reason.WORKFLOW_IMPORT_ERROR,
+    Reason.WORKFLOW_SETUP_FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What keeps a revision from serving, and what to do about it."""
+
+    reason: str
+    message: str
+
+
+def find_failure(
+    pods: Sequence[Mapping[str, Any]], deployment: Mapping[str, Any] | None, spec: ModelDeploymentSpec
+) -> Failure | None:
+    """The first failure among a revision's pods, else the Deployment's own; None while there is none."""
+    for pod in pods:
+        failure = _unscheduled(pod, spec) or _container_failure(pod)
+        if failure:
+            return failure
+    return _replica_failure(deployment) if not pods else None
+
+
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """True when the pod is Ready."""
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in _conditions(pod))
+
+
+def is_scheduled(pod: Mapping[str, Any]) -> bool:
+    """True when the pod has a node."""
+    return bool(pod.get("spec", {}).get("nodeName"))
+
+
+def _unscheduled(pod: Mapping[str, Any], spec: ModelDeploymentSpec) -> Failure | None:
+    said = next(
+        (c for c in _conditions(pod) if c["type"] == "PodScheduled" and c.get("reason") == "Unschedulable"), None
+    )
+    if said is None:
+        return None
+    message = said.get("message", "")
+    source = spec.bundle.location
+    if source.scheme == "pvc" and f'persistentvolumeclaim "{source.name}" not found' in message:
+        remedy = f"create the PersistentVolumeClaim {source.name} or correct spec.bundle.uri"
+        return Failure(Reason.BUNDLE_NOT_FOUND, f"{message}: {remedy}")
+    gpu = spec.resources.gpu
+    if gpu and f"Insufficient {gpu.resource}" in message:
+        remedy = f"lower spec.resources.gpu.count ({gpu.count} wanted per pod), free GPUs or add nodes"
+        return Failure(Reason.INSUFFICIENT_GPU, f"{message}: {remedy}")
+    return Failure(Reason.UNSCHEDULABLE, f"{message}: see spec.resources, spec.runtime.nodeSelector and tolerations")
+
+
+def _container_failure(pod: Mapping[str, Any]) -> Failure | None:
+    for status in pod.get("status", {}).get("containerStatuses", []):
+        if status["name"] != CONTAINER or status.get("ready"):
+            continue
+        waiting = status.get("state", {}).get("waiting", {})
+        if waiting.get("reason") in _IMAGE_REASONS:
+            return Failure(Reason.IMAGE_PULL_FAILED, f"{waiting.get('message', '')}: correct spec.runtime.image")
+        if waiting.get("reason") == "CreateContainerConfigError":
+            return Failure(Reason.CONFIG_INVALID, f"{waiting.get('message', '')}: create what is missing")
+        ended = status.get("state", {}).get("terminated") or status.get("lastState", {}).get("terminated")
+        if ended:
+            return _termination(pod, ended)
+    return None
+
+
+def _termination(pod: Mapping[str, Any], ended: Mapping[str, Any]) -> Failure | None:
+    said = _runtime_said(ended.get("message", ""))
+    if said:
+        return said
+    if ended.get("reason") == "OOMKilled":
+        return Failure(Reason.OUT_OF_MEMORY, "the pod ran out of memory: raise spec.resources.limits.memory")
+    if ended.get("exitCode") == 0:
+        return None
+    name = pod["metadata"]["name"]
+    return Failure(Reason.CRASH_LOOP, f"exit code {ended.get('exitCode')}: see `kubectl logs {name} --previous`")
+
+
+def _runtime_said(text: str) -> Failure | None:
+    """The runtime's own termination message, `{"reason": …, "message": …}`."""
+    try:
+        said = json.loads(text)
+        reason, message = said["reason"], said["message"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return Failure(reason, str(message)) if reason in _RUNTIME_REASONS else None
+
+
+def _replica_failure(deployment: Mapping[str, Any] | None) -> Failure | None:
+    """Pods that could not even be created: a quota, Pod Security, a missing service account."""
+    for condition in _conditions(deployment or {}):
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            return Failure(Reason.REPLICAS_UNAVAILABLE, condition.get("message", ""))
+    return None
+
+
+def _conditions(obj: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    conditions: Iterable[Mapping[str, Any]] = obj.get("status", {}).get("conditions") or ()
+    return conditions

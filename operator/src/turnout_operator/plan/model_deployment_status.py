@@ -1,0 +1,151 @@
+"""The status of a ModelDeployment, from the states of its revisions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from turnout_operator.api.conditions import ConditionType, Reason
+from turnout_operator.api.model_deployment import ModelDeployment
+from turnout_operator.plan.conditions import Verdict, to_status
+from turnout_operator.plan.failures import (
+    BUNDLE_REASONS,
+    SCHEDULING_REASONS,
+    Failure,
+    is_ready,
+    is_scheduled,
+)
+from turnout_operator.plan.revision import DEPLOYMENT_LABEL, REVISION_LABEL, Revision
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionState:
+    """One revision with what is wanted of it and what was seen. `replicas` is the wanted number of pods."""
+
+    revision: Revision
+    replicas: int
+    active: bool
+    deployment: Mapping[str, Any] | None
+    pods: Sequence[Mapping[str, Any]]
+    failure: Failure | None
+
+    @property
+    def ready_replicas(self) -> int:
+        """Pods that are Ready now."""
+        return int((self.deployment or {}).get("status", {}).get("readyReplicas", 0))
+
+    @property
+    def phase(self) -> str:
+        """Pending, Ready, Failed or Retired."""
+        if not self.active:
+            return "Retired"
+        if self.deployment is not None and self.ready_replicas >= self.replicas:
+            return "Ready"
+        return "Failed" if self.failure else "Pending"
+
+
+def status_of(
+    md: ModelDeployment, latest: str, latest_ready: str | None, states: Sequence[RevisionState], now: str
+) -> dict[str, Any]:
+    """The whole status. `now` (RFC 3339) is used only where something changed."""
+    by_name = {state.revision.name: state for state in states}
+    previous = md.status.model_dump(mode="json", by_alias=True) if md.status else {}
+    status: dict[str, Any] = {
+        "observedGeneration": md.metadata.generation,
+        "conditions": to_status(
+            verdicts(by_name[latest], latest_ready), previous.get("conditions") or (), md.metadata.generation, now
+        ),
+        "latestRevision": latest,
+        "replicas": sum(int((s.deployment or {}).get("status", {}).get("replicas", 0)) for s in states),
+        "readyReplicas": sum(state.ready_replicas for state in states),
+        "selector": _selector(md, latest_ready or latest),
+        "gpu": gpu.count if (gpu := md.spec.resources.gpu) else 0,
+        "revisions": [_revision(state) for state in states if state.revision.created_at],
+    }
+    if latest_ready:
+        status["latestReadyRevision"] = latest_ready
+    if failure := _last_failure(by_name[latest], previous.get("lastFailure"), now):
+        status["lastFailure"] = failure
+    return status
+
+
+def verdicts(latest: RevisionState, latest_ready: str | None) -> list[Verdict]:
+    """The conditions, all about the latest revision; Ready is derived from the others."""
+    parts = [
+        Verdict(ConditionType.ACCEPTED, "True", Reason.ACCEPTED, "the spec is valid"),
+        _bundle(latest),
+        _scheduled(latest),
+        _workload(latest, latest_ready),
+    ]
+    bad = next((v for status in ("False", "Unknown") for v in parts if v.status == status), None)
+    if bad is None:
+        name = latest.revision.name
+        return [*parts, Verdict(ConditionType.READY, "True", Reason.READY, f"{name} serves")]
+    return [*parts, Verdict(ConditionType.READY, "False", bad.reason, _while_waiting(bad, latest, latest_ready))]
+
+
+def _while_waiting(bad: Verdict, latest: RevisionState, latest_ready: str | None) -> str:
+    if latest_ready is None or latest_ready == latest.revision.name:
+        return bad.message
+    return f"{bad.message}; {latest_ready} keeps serving"
+
+
+def _bundle(latest: RevisionState) -> Verdict:
+    kind = ConditionType.BUNDLE_VERIFIED
+    if any(is_ready(pod) for pod in latest.pods):
+        return Verdict(kind, "True", Reason.VERIFIED, f"a pod loaded {latest.revision.spec.bundle.digest}")
+    if latest.failure and latest.failure.reason in BUNDLE_REASONS:
+        return Verdict(kind, "False", latest.failure.reason, latest.failure.message)
+    if latest.replicas == 0:
+        return Verdict(kind, "True", Reason.SCALED_TO_ZERO, "spec.replicas is 0, no pod loads the bundle")
+    return Verdict(kind, "Unknown", Reason.VERIFYING, "no pod has loaded the bundle yet")
+
+
+def _scheduled(latest: RevisionState) -> Verdict:
+    kind = ConditionType.SCHEDULED
+    if latest.failure and latest.failure.reason in SCHEDULING_REASONS:
+        return Verdict(kind, "False", latest.failure.reason, latest.failure.message)
+    if latest.replicas == 0:
+        return Verdict(kind, "True", Reason.SCALED_TO_ZERO, "spec.replicas is 0")
+    scheduled = sum(is_scheduled(pod) for pod in latest.pods)
+    if scheduled >= latest.replicas:
+        return Verdict(kind, "True", Reason.SCHEDULED, "all pods have a node")
+    return Verdict(kind, "Unknown", Reason.SCHEDULING, f"{scheduled} of {latest.replicas} pods have a node")
+
+
+def _workload(latest: RevisionState, latest_ready: str | None) -> Verdict:
+    kind = ConditionType.WORKLOAD_READY
+    said = f"{latest.ready_replicas} of {latest.replicas} pods of {latest.revision.name} are ready"
+    if latest_ready == latest.revision.name and latest.ready_replicas >= latest.replicas:
+        return Verdict(kind, "True", Reason.READY, said)
+    if latest.failure:
+        return Verdict(kind, "False", latest.failure.reason, latest.failure.message)
+    return Verdict(kind, "False", Reason.PROGRESSING, said)
+
+
+def _selector(md: ModelDeployment, revision: str) -> str:
+    return f"{DEPLOYMENT_LABEL}={md.metadata.name},{REVISION_LABEL}={revision}"
+
+
+def _revision(state: RevisionState) -> dict[str, Any]:
+    spec = state.revision.spec
+    return {
+        "name": state.revision.name,
+        "phase": state.phase,
+        "replicas": state.replicas,
+        "readyReplicas": state.ready_replicas,
+        "bundleDigest": spec.bundle.digest,
+        "image": spec.runtime.image,
+        "createdAt": state.revision.created_at,
+    }
+
+
+def _last_failure(latest: RevisionState, before: Mapping[str, Any] | None, now: str) -> Mapping[str, Any] | None:
+    if latest.failure is None:
+        return before
+    said = {
+        "revision": latest.revision.name,
+        "reason": latest.failure.reason,
+        "message": latest.failure.message[:32_768],
+    }
+    known = before is not None and all(before.get(key) == value for key, value in said.items())
+    return before if known else {**said, "time": now}

@@ -1,0 +1,151 @@
+"""Which split a RoutingPolicy asks for, and which one its objective gets.
+
+An arm whose ModelDeployment is missing or has no ready revision never takes traffic: what was routed before stays until
+every arm with a weight can answer. Only arms whose revision is gone are taken out of it, their share going to the
+others in proportion.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from turnout_operator.api.conditions import Reason
+from turnout_operator.api.routing_policy import Arm, RoutingPolicy, StickyBy, objective_of, weights_of
+from turnout_operator.plan.revision import digest
+from turnout_operator.plan.routes import TOTAL_WEIGHT, ArmRoute, PolicyKey, PolicyRoute, Sticky, cluster_name
+
+DEFAULT_TIMEOUT_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a ModelDeployment offers to policies: its serving revision, those that exist, and its timeout."""
+
+    latest_ready: str | None
+    revisions: frozenset[str]
+    ready_revisions: frozenset[str]
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an arm can't be resolved."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArmPlan:
+    """One arm of the spec: `revision` is None while none can answer. Weight in basis points."""
+
+    name: str
+    model_deployment: str
+    revision: str | None
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The arms as wanted, the route to program now (None: nothing can answer), and what is wrong."""
+
+    arms: tuple[ArmPlan, ...]
+    route: PolicyRoute | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def as_wanted(self) -> bool:
+        """True when the route is the spec's own split."""
+        return not self.problems
+
+
+def resolve(policy: RoutingPolicy, targets: Mapping[str, Target]) -> Resolution:
+    """The pure heart of the RoutingPolicy's reconcile; `targets` are the namespace's ModelDeployments by name."""
+    weights = weights_of(policy.spec)
+    arms, problems = [], []
+    for arm in policy.spec.arms:
+        revision, problem = _revision_of(arm, targets.get(arm.model_deployment))
+        arms.append(ArmPlan(arm.name, arm.model_deployment, revision, weights[arm.name]))
+        if problem and weights[arm.name] > 0:
+            problems.append(problem)
+    routed = arms if not problems else _before(policy, targets) or arms
+    return Resolution(tuple(arms), _route(policy, routed, targets), tuple(problems))
+
+
+def _revision_of(arm: Arm, target: Target | None) -> tuple[str | None, Problem | None]:
+    if target is None:
+        text = (
+            f"arm {arm.name}: there is no ModelDeployment {arm.model_deployment} in this namespace: "
+            "create it or correct spec.arms[].modelDeployment"
+        )
+        return None, Problem(Reason.MODEL_DEPLOYMENT_NOT_FOUND, text)
+    if arm.revision is None:
+        if target.latest_ready:
+            return target.latest_ready, None
+        name = arm.model_deployment
+        text = f"arm {arm.name}: {name} has no ready revision yet: see `kubectl describe md {name}`"
+        return None, Problem(Reason.NO_READY_REVISION, text)
+    if arm.revision in target.ready_revisions:
+        return arm.revision, None
+    if arm.revision in target.revisions:
+        return None, Problem(Reason.NO_READY_REVISION, f"arm {arm.name}: {arm.revision} has no ready pod yet")
+    known = ", ".join(sorted(target.revisions)) or "none"
+    text = f"arm {arm.name}: {arm.model_deployment} has no revision {arm.revision} (it has {known})"
+    return None, Problem(Reason.REVISION_NOT_FOUND, text)
+
+
+def _before(policy: RoutingPolicy, targets: Mapping[str, Target]) -> list[ArmPlan]:
+    """The split last confirmed by the gateways, without arms whose revision has gone."""
+    return [
+        ArmPlan(arm.name, arm.model_deployment, arm.revision, round(arm.observed_weight * 100))
+        for arm in (policy.status.arms if policy.status else ())
+        if arm.revision and arm.observed_weight and _exists(arm.revision, targets.get(arm.model_deployment))
+    ]
+
+
+def _exists(revision: str, target: Target | None) -> bool:
+    return target is not None and (revision in target.revisions)
+
+
+def _route(policy: RoutingPolicy, arms: Sequence[ArmPlan], targets: Mapping[str, Target]) -> PolicyRoute | None:
+    able = [arm for arm in arms if arm.revision and arm.weight > 0]
+    if not able:
+        return None
+    namespace = policy.metadata.namespace
+    routes = tuple(
+        ArmRoute(arm.name, cluster_name(namespace, str(arm.revision)), str(arm.revision), weight)
+        for arm, weight in zip(able, _fill([arm.weight for arm in able]), strict=True)
+    )
+    sticky = _sticky(policy.spec.sticky_by)
+    timeout = _timeout(policy, able, targets)
+    objective = objective_of(policy)
+    version = digest([objective, sticky and [sticky.kind, sticky.name], [list(_facts(r)) for r in routes], timeout])
+    key = PolicyKey(namespace, policy.metadata.name)
+    return PolicyRoute(key, objective, version[:12], sticky, routes, timeout)
+
+
+def _facts(route: ArmRoute) -> tuple[Any, ...]:
+    return route.name, route.revision, route.weight
+
+
+def _fill(weights: Sequence[int]) -> list[int]:
+    """Scale weights to sum to `TOTAL_WEIGHT` by the largest remainder method; unchanged when they already do."""
+    total = sum(weights)
+    shares = [weight * TOTAL_WEIGHT // total for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda i: (-(weights[i] * TOTAL_WEIGHT % total), i))
+    for index in by_remainder[: TOTAL_WEIGHT - sum(shares)]:
+        shares[index] += 1
+    return shares
+
+
+def _sticky(sticky: StickyBy | None) -> Sticky | None:
+    if sticky is None:
+        return None
+    return Sticky("header", sticky.header) if sticky.header else Sticky("body", str(sticky.body_field))
+
+
+def _timeout(policy: RoutingPolicy, arms: Sequence[ArmPlan], targets: Mapping[str, Target]) -> float:
+    if policy.spec.timeout:
+        return policy.spec.timeout.seconds
+    known = [targets[arm.model_deployment].timeout_seconds for arm in arms if arm.model_deployment in targets]
+    return max(known) + 1.0 if known else DEFAULT_TIMEOUT_SECONDS

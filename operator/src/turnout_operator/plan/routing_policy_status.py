@@ -1,0 +1,137 @@
+"""The status of a RoutingPolicy: weights are reported as observed only once every gateway confirmed them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from turnout_operator.api.conditions import ConditionType, Reason
+from turnout_operator.api.routing_policy import RoutingPolicy, objective_of
+from turnout_operator.plan.conditions import Verdict, to_status
+from turnout_operator.plan.routing_policy import Resolution
+
+
+@dataclass(frozen=True, slots=True)
+class Programmed:
+    """What the gateways said: how many are connected and run the present route, and who refused it."""
+
+    connected: int
+    acked: int
+    nacks: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def by_all(self) -> bool:
+        """True when there is a gateway and all of them run the present route."""
+        return 0 < self.connected == self.acked
+
+
+def status_of(policy: RoutingPolicy, resolution: Resolution, programmed: Programmed, now: str) -> dict[str, Any]:
+    """The whole status. `now` (RFC 3339) is used only where something changed."""
+    previous = policy.status.model_dump(mode="json", by_alias=True, exclude_none=True) if policy.status else {}
+    route = resolution.route
+    observed = route is not None and programmed.by_all
+    arms = _arms(resolution, previous, observed)
+    status: dict[str, Any] = {
+        "observedGeneration": policy.metadata.generation,
+        "conditions": to_status(
+            verdicts(resolution, programmed), previous.get("conditions") or (), policy.metadata.generation, now
+        ),
+        "objective": objective_of(policy),
+        "arms": arms,
+        "weights": " ".join(_brief(arm) for arm in arms),
+        "gateways": {"connected": programmed.connected, "acked": programmed.acked if route else 0},
+    }
+    version = route.version if observed and route else previous.get("policyVersion")
+    if version:
+        status["policyVersion"] = version
+    return status
+
+
+def conflict_status(policy: RoutingPolicy, winner: str, now: str) -> dict[str, Any]:
+    """The status of a policy whose objective an older policy already has."""
+    text = (
+        f"objective {objective_of(policy)} belongs to the older RoutingPolicy {winner}: choose another spec.objective"
+    )
+    said = [
+        Verdict(ConditionType.ACCEPTED, "False", Reason.OBJECTIVE_CONFLICT, text),
+        Verdict(ConditionType.READY, "False", Reason.OBJECTIVE_CONFLICT, text),
+    ]
+    previous = policy.status.model_dump(mode="json", by_alias=True) if policy.status else {}
+    conditions = to_status(said, previous.get("conditions") or (), policy.metadata.generation, now)
+    return {
+        "observedGeneration": policy.metadata.generation,
+        "conditions": conditions,
+        "objective": objective_of(policy),
+    }
+
+
+def verdicts(resolution: Resolution, programmed: Programmed) -> list[Verdict]:
+    """The conditions; Ready is derived from the others."""
+    parts = [
+        Verdict(ConditionType.ACCEPTED, "True", Reason.ACCEPTED, "the spec is valid"),
+        _resolved(resolution),
+        _programmed(resolution, programmed),
+    ]
+    bad = next((verdict for verdict in parts if verdict.status != "True"), None)
+    if bad is None:
+        return [*parts, Verdict(ConditionType.READY, "True", Reason.READY, "all gateways route as wanted")]
+    return [*parts, Verdict(ConditionType.READY, "False", bad.reason, bad.message)]
+
+
+def _resolved(resolution: Resolution) -> Verdict:
+    kind = ConditionType.RESOLVED_REFS
+    if not resolution.problems:
+        return Verdict(kind, "True", Reason.RESOLVED, "every arm with a weight has a ready revision")
+    text = "; ".join(problem.message for problem in resolution.problems)
+    stays = "the arms that can answer share the traffic" if resolution.route else "nothing is routed"
+    return Verdict(kind, "False", resolution.problems[0].reason, f"{text}; until then {stays}")
+
+
+def _programmed(resolution: Resolution, programmed: Programmed) -> Verdict:
+    kind = ConditionType.PROGRAMMED
+    if resolution.route is None:
+        return Verdict(kind, "False", Reason.NO_READY_REVISION, "no arm can answer, nothing is routed")
+    if programmed.nacks:
+        node, error = min(programmed.nacks.items())
+        return Verdict(kind, "False", Reason.REJECTED_BY_GATEWAY, f"gateway {node} refused the route: {error}")
+    if programmed.connected == 0:
+        text = "no gateway is connected: install the chart's gateway or look at its pods"
+        return Verdict(kind, "False", Reason.NO_GATEWAY, text)
+    if not programmed.by_all:
+        text = f"{programmed.acked} of {programmed.connected} gateways have confirmed {resolution.route.version}"
+        return Verdict(kind, "False", Reason.AWAITING_GATEWAYS, text)
+    return Verdict(kind, "True", Reason.PROGRAMMED, "every connected gateway has confirmed the split")
+
+
+def _arms(resolution: Resolution, previous: Mapping[str, Any], observed: bool) -> list[dict[str, Any]]:
+    """The arms of the spec, then those that are still routed though the spec no longer has them."""
+    before = {arm["name"]: arm for arm in previous.get("arms") or ()}
+    routed = {arm.name: arm for arm in resolution.route.arms} if resolution.route else {}
+    arms = []
+    for plan in resolution.arms:
+        arm = {"name": plan.name, "modelDeployment": plan.model_deployment, "desiredWeight": plan.weight / 100}
+        if observed:
+            now = routed.get(plan.name)
+            seen = {"observedWeight": now.weight / 100 if now else 0.0, "revision": now.revision if now else None}
+        else:
+            seen = {key: before.get(plan.name, {}).get(key) for key in ("observedWeight", "revision")}
+        arms.append(arm | {key: value for key, value in seen.items() if value is not None})
+    return arms + _leaving(resolution, before, routed, observed)
+
+
+def _leaving(
+    resolution: Resolution, before: Mapping[str, Any], routed: Mapping[str, Any], observed: bool
+) -> list[dict[str, Any]]:
+    wanted = {plan.name for plan in resolution.arms}
+    gone = [arm for name, arm in before.items() if name not in wanted and arm.get("observedWeight")]
+    if not observed:
+        return [{**arm, "desiredWeight": 0.0} for arm in gone]
+    return [
+        {**arm, "desiredWeight": 0.0, "observedWeight": routed[arm["name"]].weight / 100}
+        for arm in gone
+        if arm["name"] in routed
+    ]
+
+
+def _brief(arm: Mapping[str, Any]) -> str:
+    observed = f"{arm['observedWeight']:g}" if "observedWeight" in arm else "?"
+    return f"{arm['name']}={arm['desiredWeight']:g}→{observed}"
