@@ -22,7 +22,7 @@ REVISION_RULE = Rule(
     field_path=".revision",
 )
 HUNDREDTHS_RULE = Rule(
-    "[self * 100.0 - double(int(self * 100.0 + 0.5))].all(excess, excess > -0.000001 && excess < 0.000001)",
+    "self < 0.0 || [self * 100.0 - double(int(self * 100.0 + 0.5))].all(rest, rest > -0.000001 && rest < 0.000001)",
     "weight is a percentage with at most 2 decimals, for example 12.25: drop the further digits",
     lambda weight: abs(weight * 100 - int(weight * 100 + 0.5)) < 1e-6,
 )

@@ -11,13 +11,11 @@ from turnout_operator.api.structural import Schema, structural
 KINDS: tuple[type[Resource], ...] = (ModelDeployment, RoutingPolicy)
 CATEGORY = "turnout"
 
+# The API server describes these itself; the name is there for the rules' fieldPath alone.
 _TYPE_META = {
-    "apiVersion": {
-        "description": f"The versioned schema of this object: {GROUP}/{VERSION}.",
-        "type": "string",
-    },
-    "kind": {"description": "The kind of this object.", "type": "string"},
-    "metadata": {"type": "object"},
+    "apiVersion": {"type": "string"},
+    "kind": {"type": "string"},
+    "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
 }
 
 

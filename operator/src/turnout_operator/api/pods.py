@@ -16,6 +16,7 @@ _URI = (
     rf"|pvc://{SUBDOMAIN}(/{_SEGMENT})+/?"
     r"|https?://[^/@\s]+/\S+"
 )
+_LABEL_VALUE = r"([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?"
 _LABEL_KEY = rf"({SUBDOMAIN}/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
 
 URI_RULE = matches(
@@ -39,6 +40,7 @@ RESERVED_ENV_RULE = Rule(
     reason="FieldValueForbidden",
 )
 NODE_SELECTOR_RULE = keys_match(_LABEL_KEY, "runtime.nodeSelector's keys must be label keys such as kubernetes.io/arch")
+NODE_VALUE_RULE = matches(_LABEL_VALUE, "runtime.nodeSelector's values must be label values such as amd64")
 GPU_RESOURCE_RULE = matches(
     rf"{SUBDOMAIN}/[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?",
     "resources.gpu.resource must be an extended resource with its domain, for example nvidia.com/gpu",
@@ -156,7 +158,7 @@ class Runtime(SpecModel):
     env: Annotated[list[EnvVar], Field(max_length=64), ListMap("name")] = Field(default_factory=list)
     """Environment variables of the runtime container, at most 64. None by default."""
     node_selector: Annotated[
-        dict[Annotated[str, Field(max_length=317)], Annotated[str, Field(max_length=63)]],
+        dict[str, Annotated[str, Field(max_length=63), NODE_VALUE_RULE]],
         Field(max_length=32),
         NODE_SELECTOR_RULE,
     ] = Field(default_factory=dict)

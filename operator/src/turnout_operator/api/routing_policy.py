@@ -114,7 +114,8 @@ _READY = ".status.conditions[?(@.type=='Ready')]"
 _POLICY_NAME = matches(LABEL, "")
 POLICY_NAME_RULE = Rule(
     f"has(self.spec.objective) || (self.metadata.name.size() <= 63 && self.metadata.name.matches(r'^({LABEL})$'))",
-    f"metadata.name names the objective and then {LABEL_MESSAGE}: choose another name or set spec.objective",
+    f"metadata.name is the objective where spec.objective is absent, and {LABEL_MESSAGE}: choose another name or set"
+    " spec.objective",
     lambda self: (
         self.spec.objective is not None or (len(self.metadata.name) <= 63 and _POLICY_NAME.check(self.metadata.name))
     ),
