@@ -1,0 +1,139 @@
+"""The desired state: what every Envoy shall hold. Each change tells which resources it touched, and no more."""
+
+from collections.abc import Iterable, Sequence
+
+from turnout_operator.plan.routes import Endpoint, PolicyKey, PolicyRoute
+from turnout_operator.xds.render.route import route_name
+from turnout_operator.xds.resources import (
+    Bundle,
+    Kind,
+    Resource,
+    bundle,
+    cluster_resource,
+    endpoints_resource,
+    listener_resource,
+)
+
+Touched = frozenset[tuple[Kind, str]]
+_NOTHING: Touched = frozenset()
+
+
+class ObjectiveConflict(ValueError):
+    """Another policy of the namespace routes this objective; `holder` is its key."""
+
+    def __init__(self, objective: str, holder: PolicyKey) -> None:
+        super().__init__(f"objective {objective} is already routed by RoutingPolicy {holder.namespace}/{holder.name}")
+        self.holder = holder
+
+
+class Table:
+    """Routes, the clusters that they name, and endpoints."""
+
+    def __init__(self, gateway_port: int) -> None:
+        listener = listener_resource(gateway_port)
+        self._listeners = {listener.name: listener}
+        self._bundles: dict[str, Bundle] = {}
+        self._names: dict[PolicyKey, str] = {}
+        self._clusters: dict[str, Resource] = {}
+        self._users: dict[str, set[str]] = {}
+        self._endpoints: dict[str, Resource] = {}
+
+    def get(self, kind: Kind, name: str) -> Resource | None:
+        """The desired resource, or None if there shall be none."""
+        if kind is Kind.CLUSTER:
+            return self._clusters.get(name)
+        if kind is Kind.ENDPOINTS:
+            return self._endpoints.get(name)
+        if kind is Kind.LISTENER:
+            return self._listeners.get(name)
+        found = self._bundles.get(name)
+        if found is None:
+            return None
+        return found.scope if kind is Kind.SCOPE else found.route
+
+    def names(self, kind: Kind) -> Iterable[str]:
+        """The names of all desired resources of a kind."""
+        if kind is Kind.LISTENER:
+            return self._listeners.keys()
+        if kind is Kind.CLUSTER:
+            return self._clusters.keys()
+        return self._endpoints.keys() if kind is Kind.ENDPOINTS else self._bundles.keys()
+
+    def bundle(self, name: str) -> Bundle | None:
+        """The bundle of objective `<namespace>/<objective>`."""
+        return self._bundles.get(name)
+
+    def bundle_of(self, key: PolicyKey) -> Bundle | None:
+        """The bundle of a policy."""
+        name = self._names.get(key)
+        return None if name is None else self._bundles[name]
+
+    def keys(self) -> Iterable[PolicyKey]:
+        """All policies."""
+        return self._names.keys()
+
+    def users(self, cluster: str) -> Iterable[str]:
+        """The objectives that have an arm on `cluster`."""
+        return self._users.get(cluster, ())
+
+    def set_route(self, policy: PolicyRoute) -> Touched:
+        """Route `policy`. Raises ObjectiveConflict if another policy has its objective."""
+        name = route_name(policy)
+        holder = self._bundles.get(name)
+        if holder is not None and holder.policy == policy:
+            return _NOTHING
+        if holder is not None and holder.policy.key != policy.key:
+            raise ObjectiveConflict(name, holder.policy.key)
+        touched = self.delete_route(policy.key) if self._names.get(policy.key, name) != name else _NOTHING
+        return touched | self._put(name, bundle(policy))
+
+    def delete_route(self, key: PolicyKey) -> Touched:
+        """Forget a policy; unknown ones are ignored."""
+        name = self._names.pop(key, None)
+        if name is None:
+            return _NOTHING
+        gone = self._bundles.pop(name)
+        touched = {(Kind.SCOPE, name), (Kind.ROUTE, name)}
+        touched.update(self._release(name, gone.clusters))
+        return frozenset(touched)
+
+    def set_endpoints(self, cluster: str, endpoints: Sequence[Endpoint]) -> Touched:
+        """Set the ready endpoints of a cluster, routed to or not."""
+        new = endpoints_resource(cluster, endpoints)
+        old = self._endpoints.get(cluster)
+        if (old is None and not endpoints) or (old is not None and old.version == new.version):
+            return _NOTHING
+        if endpoints or cluster in self._clusters:
+            self._endpoints[cluster] = new
+        else:
+            self._endpoints.pop(cluster, None)
+        return frozenset({(Kind.ENDPOINTS, cluster)})
+
+    def _put(self, name: str, new: Bundle) -> Touched:
+        old = self._bundles.get(name)
+        had = frozenset() if old is None else old.clusters
+        self._bundles[name] = new
+        self._names[new.policy.key] = name
+        touched = {(Kind.SCOPE, name), (Kind.ROUTE, name)}
+        touched.update(self._claim(name, new.clusters - had))
+        touched.update(self._release(name, had - new.clusters))
+        return frozenset(touched)
+
+    def _claim(self, name: str, clusters: Iterable[str]) -> Iterable[tuple[Kind, str]]:
+        for cluster in clusters:
+            self._users.setdefault(cluster, set()).add(name)
+            if cluster not in self._clusters:
+                self._clusters[cluster] = cluster_resource(cluster)
+                self._endpoints.setdefault(cluster, endpoints_resource(cluster, ()))
+                yield from ((Kind.CLUSTER, cluster), (Kind.ENDPOINTS, cluster))
+
+    def _release(self, name: str, clusters: Iterable[str]) -> Iterable[tuple[Kind, str]]:
+        for cluster in clusters:
+            users = self._users[cluster]
+            users.discard(name)
+            if users:
+                continue
+            del self._users[cluster], self._clusters[cluster]
+            if not self._endpoints[cluster].populated:
+                del self._endpoints[cluster]
+            yield Kind.CLUSTER, cluster
