@@ -27,7 +27,6 @@ class Reason(StrEnum):
 
     # Any condition.
     READY = "Ready"
-    UNKNOWN = "Unknown"
     # Accepted.
     ACCEPTED = "Accepted"
     INVALID = "Invalid"

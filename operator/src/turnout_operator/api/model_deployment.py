@@ -21,14 +21,11 @@ from turnout_operator.api.pods import (
     BundleLocation,
     EnvSource,
     EnvVar,
-    Gpu,
-    Limits,
-    Requests,
-    Resources,
     Runtime,
     SecretKey,
     Toleration,
 )
+from turnout_operator.api.resources import Gpu, Limits, Requests, Resources
 from turnout_operator.api.schema import Column, ListMap, Names, Rule, Scale, keys_match, matches
 
 _FACTS_RULE = keys_match(
