@@ -10,6 +10,11 @@ from turnout_runtime.bundle.digest import PATTERN
 from turnout_runtime.bundle.manifest import FILE, Manifest, check_files, parse
 from turnout_runtime.bundle.tree import digest_folder, files_in
 from turnout_runtime.errors import BundleInvalid, BundleNotFound, DigestMismatch, TurnoutError
+from turnout_runtime.log.read import rows
+
+
+class LogUnreadable(TurnoutError):
+    """The log directory cannot be read."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,6 +51,17 @@ def _verify(arguments: argparse.Namespace) -> None:
     if arguments.digest and arguments.digest != digest:
         raise DigestMismatch(f"wanted {arguments.digest}, got {digest}")
     print(f"{manifest.name} {manifest.version} {digest}")
+
+
+def _cat(arguments: argparse.Namespace) -> None:
+    try:
+        for block in rows(arguments.directory):
+            sys.stdout.buffer.write(block)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise LogUnreadable(f"cannot read {arguments.directory}: {error.strerror}") from error
 
 
 def _describe(bundle: Path) -> Manifest:
@@ -100,6 +116,11 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("bundle", type=Path, metavar="DIR|TAR")
     verify.add_argument("--digest", type=_digest_text, metavar="sha256:…")
     verify.set_defaults(run=_verify)
+
+    log = groups.add_parser("log", help="read prediction logs").add_subparsers(required=True, metavar="ACTION")
+    cat = log.add_parser("cat", help="print all records of a log directory, oldest file first")
+    cat.add_argument("directory", type=Path, metavar="DIR")
+    cat.set_defaults(run=_cat)
     return parser
 
 

@@ -5,6 +5,7 @@ requests with one round trip.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -90,7 +91,7 @@ class _Round:
         self._rules, self._settled = rules, settled
         self._done = self._loop.create_future()
         self._pending: dict[str, asyncio.Future[Value]] = {}
-        self._started = self._loop.time()
+        self._started = time.perf_counter()
         for name, key in keys.items():
             if key is None:
                 self._close(name, None, "no_key")
@@ -130,7 +131,7 @@ class _Round:
             self._done.set_result(None)
 
     def _close(self, name: str, value: Value | None, reason: str | None) -> None:
-        latency = round((self._loop.time() - self._started) * 1000, 3)
+        latency = round((time.perf_counter() - self._started) * 1000, 3)
         origin: Origin = "live"
         if reason is not None:
             value = self._rules[name].fallback

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from turnout_runtime.errors import BundleInvalid
-from turnout_runtime.models.model import Loaded
+from turnout_runtime.models.model import Loaded, Runner
 from turnout_runtime.workflow.features import Row
 
 _PREFERRED = ("CUDAExecutionProvider", "CPUExecutionProvider")
@@ -80,11 +80,15 @@ def _output(name: str, session: Any) -> str:
     return str(floats[0])
 
 
-def _runner(session: Any, source: str, output: str) -> Any:
+def _runner(session: Any, source: str, output: str) -> Runner:
     import numpy as np
 
     def run(rows: Sequence[Row]) -> list[float]:
         scores = session.run([output], {source: np.array(rows, dtype=np.float32)})[0]
-        return (scores if scores.ndim == 1 else scores[:, -1]).tolist()  # type: ignore[no-any-return]
+        if scores.ndim == 1:
+            return scores.tolist()  # type: ignore[no-any-return]
+        if scores.shape[1] > 2:
+            raise ValueError(f"output {output!r} has {scores.shape[1]} columns; a score is one column, or two classes")
+        return scores[:, -1].tolist()  # type: ignore[no-any-return]
 
     return run

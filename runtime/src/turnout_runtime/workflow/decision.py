@@ -28,6 +28,8 @@ def checked(decision: object) -> Decision:
         raise WorkflowError(f"decide() returned {type(decision).__name__}, not a Decision")
     if not isinstance(decision.decision, str):
         raise WorkflowError(f"Decision.decision is {type(decision.decision).__name__}, not a string")
+    if not isinstance(decision.explanations_ref, str | None):
+        raise WorkflowError(f"Decision.explanations_ref is {type(decision.explanations_ref).__name__}, not a string")
     return Decision(
         decision=decision.decision,
         score=finite("Decision.score", decision.score),

@@ -1,0 +1,62 @@
+"""`turnout-runtime`: serve the bundle that the configuration names."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvloop
+
+from turnout_runtime import config
+from turnout_runtime.errors import StartError
+from turnout_runtime.failure import redact, write_termination_log
+from turnout_runtime.serve.process import Pod, Ports
+from turnout_runtime.telemetry import logs
+
+_log = logging.getLogger("turnout.serve")
+CONFIG = "/etc/turnout/runtime.json"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until told to stop: 0; 1 when the pod cannot serve, with the reason in the termination log."""
+    arguments = _parser().parse_args(argv)
+    logs.configure()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(arguments))
+    except StartError as error:
+        return _failed(error.reason, str(error))
+    except Exception as error:  # a defect of the runtime: say so where it is looked for, before the traceback
+        _log.exception("the runtime failed")
+        return _failed("InternalError", f"{type(error).__name__}: {error}")
+    return 0
+
+
+async def _run(arguments: argparse.Namespace) -> None:
+    settings = config.load(arguments.config)
+    ports = Ports(arguments.host, arguments.port, arguments.admin_port)
+    await Pod(settings, arguments.cache, ports).run()
+
+
+def _failed(reason: str, message: str) -> int:
+    _log.error("cannot serve", extra={"reason": reason, "error": redact(message)})
+    write_termination_log(reason, message)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="turnout-runtime", description="Serves one bundle's workflow.")
+    default = Path(os.environ.get("TURNOUT_CONFIG", CONFIG))
+    parser.add_argument("--config", type=Path, default=default, help="runtime.json (TURNOUT_CONFIG)")
+    parser.add_argument("--cache", type=Path, default=Path("/var/cache/turnout"), help="where bundles are unpacked")
+    parser.add_argument("--host", help="address to listen on; all by default")
+    parser.add_argument("--port", type=int, default=8080, help="prediction API")
+    parser.add_argument("--admin-port", type=int, default=8081, help="probes and metrics")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

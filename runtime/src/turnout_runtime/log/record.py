@@ -1,0 +1,72 @@
+"""The prediction record: one JSON line that lets a prediction be reconstructed. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from turnout_runtime.facts import Fact
+from turnout_runtime.predict.prediction import STAGES, Prediction, rfc3339
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What all records of a pod have in common."""
+
+    namespace: str
+    model_deployment: str
+    revision: str
+    bundle_digest: str
+
+
+def encode(identity: Identity, prediction: Prediction) -> bytes:
+    """The record as a JSON line. NaN features become null; stages that were not reached are null."""
+    route, request, decision = prediction.route, prediction.request, prediction.decision
+    return orjson.dumps(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "prediction_id": prediction.prediction_id,
+            "request_id": request.request_id if request else route.request_id,
+            "time": rfc3339(prediction.time_ns),
+            "namespace": identity.namespace,
+            "objective": route.objective,
+            "model_deployment": identity.model_deployment,
+            "revision": identity.revision,
+            "bundle_digest": identity.bundle_digest,
+            "policy_version": route.policy_version,
+            "arm": route.arm,
+            "cohort": route.cohort,
+            "propensity": route.propensity,
+            "entity_id": request.entity_id if request else route.entity,
+            "feature_refs": request.feature_refs if request else None,
+            "context": prediction.context_json,
+            "facts": {name: _fact(fact) for name, fact in prediction.facts.items()},
+            "features": prediction.features,
+            "score": decision.score if decision else None,
+            "decision": decision.decision if decision else None,
+            "confidence": decision.confidence if decision else None,
+            "explanations_ref": decision.explanations_ref if decision else None,
+            "fallback_used": prediction.fallback_used,
+            "stages_ms": _milliseconds(prediction),
+            "status": prediction.status,
+            "error_type": prediction.error_type,
+        },
+        option=orjson.OPT_APPEND_NEWLINE,
+    )
+
+
+def _fact(fact: Fact) -> dict[str, Any]:
+    fields = {"value": fact.value, "source": fact.source, "latency_ms": fact.latency_ms}
+    return fields if fact.reason is None else {**fields, "reason": fact.reason}
+
+
+def _milliseconds(prediction: Prediction) -> Mapping[str, float | None]:
+    spent = prediction.stages
+    stages: dict[str, float | None] = {
+        stage: round(spent[stage] * 1000, 3) if stage in spent else None for stage in STAGES
+    }
+    stages["total"] = round(prediction.total * 1000, 3)
+    return stages

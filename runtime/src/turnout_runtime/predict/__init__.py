@@ -1,0 +1,1 @@
+"""The dataplane: from a parsed request to a decision, within limits, whatever protocol it came by."""

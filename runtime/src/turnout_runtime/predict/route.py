@@ -1,0 +1,48 @@
+"""Which policy, arm and cohort a request belongs to, as the gateway's headers say it. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import xxhash
+
+COHORTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a request came here; all but the objective is None when the pod was called without the gateway."""
+
+    objective: str
+    arm: str | None = None
+    policy_version: str | None = None
+    propensity: float | None = None
+    entity: str | None = None
+    cohort: int | None = None
+    request_id: str | None = None
+
+
+def route_of(objective: str, headers: Mapping[str, str]) -> Route:
+    """Read the gateway's headers; what is absent or malformed becomes None."""
+    entity, salt = headers.get("x-turnout-entity"), headers.get("x-turnout-objective")
+    return Route(
+        objective=objective,
+        arm=headers.get("x-turnout-arm"),
+        policy_version=headers.get("x-turnout-policy-version"),
+        propensity=_probability(headers.get("x-turnout-propensity")),
+        entity=entity,
+        cohort=cohort_of(salt, entity) if salt and entity else None,
+        request_id=headers.get("x-request-id"),
+    )
+
+
+def cohort_of(objective: str, entity: str) -> int:
+    """The gateway's own hash bucket (0..9999) of an entity under an objective `<namespace>/<objective>`."""
+    return xxhash.xxh64_intdigest(f"{objective}:{entity}".encode(errors="surrogateescape")) % COHORTS
+
+
+def _probability(text: str | None) -> float | None:
+    try:
+        value = float(text) if text else None
+    except ValueError:
+        return None
+    return value if value is not None and 0.0 <= value <= 1.0 else None

@@ -1,0 +1,34 @@
+"""The pod's own port: probes and metrics."""
+
+import orjson
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from turnout_runtime.serve.readiness import Phase, Readiness
+
+
+class AdminApi:
+    """Answers `/livez`, `/readyz` and `/metrics`."""
+
+    def __init__(self, readiness: Readiness, registry: CollectorRegistry) -> None:
+        self._readiness, self._registry = readiness, registry
+
+    def application(self) -> web.Application:
+        """The aiohttp application."""
+        app = web.Application()
+        app.router.add_get("/livez", self._live)
+        app.router.add_get("/readyz", self._ready)
+        app.router.add_get("/metrics", self._metrics)
+        return app
+
+    async def _live(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        phase = self._readiness.phase
+        status = 200 if phase is Phase.READY else 503
+        return web.Response(status=status, body=orjson.dumps({"phase": phase.value}), content_type="application/json")
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,130 @@
+"""The prediction API over HTTP.
+
+Below aiohttp's application layer: with one route, its router and middlewares would be a tenth of a request's cost.
+"""
+
+import re
+from asyncio import Task
+from dataclasses import dataclass
+from functools import partial
+
+import orjson
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler
+from multidict import CIMultiDict
+
+from turnout_runtime.errors import BodyTooLarge, Draining, MethodNotAllowed, NotFound, Overloaded, RequestError
+from turnout_runtime.predict.dataplane import Dataplane
+from turnout_runtime.predict.prediction import Prediction
+from turnout_runtime.predict.request import MAX_BODY
+from turnout_runtime.predict.route import route_of
+from turnout_runtime.serve.problems import CONTENT_TYPE, problem
+from turnout_runtime.serve.readiness import Phase, Readiness
+
+_PREDICT = re.compile(r"/v1/([a-z0-9-]{1,63})/([a-z0-9-]{1,63})/predict(?:\?.*)?")
+RETRY_AFTER_SECONDS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionApi:
+    """Translates between HTTP and the dataplane."""
+
+    dataplane: Dataplane
+    readiness: Readiness
+    namespace: str
+    revision: str
+
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        """Answer one request; every error becomes a problem document."""
+        try:
+            objective = self._objective(request)
+        except RequestError as error:
+            return self._problem(error)
+        prediction = await self.dataplane.predict(route_of(objective, request.headers), partial(_read_body, request))
+        response = self._answer(prediction) if prediction.error is None else self._failure(prediction)
+        if self.readiness.phase is not Phase.READY:
+            response.force_close()  # the next request on this connection goes to another pod
+        return response
+
+    def _objective(self, request: web.BaseRequest) -> str:
+        """The objective in the path; raises what keeps the request out."""
+        match = _PREDICT.fullmatch(request.raw_path)
+        if match is None or match[1] != self.namespace:
+            raise NotFound(f"predictions are at /v1/{self.namespace}/<objective>/predict")
+        if request.method != "POST":
+            raise MethodNotAllowed("predictions are asked for with POST")
+        if self.readiness.phase is Phase.CLOSING:
+            raise Draining("try again, another replica answers")
+        return match[2]
+
+    def _answer(self, prediction: Prediction) -> web.Response:
+        request, decision = prediction.request, prediction.decision
+        assert request is not None
+        assert decision is not None
+        body = {
+            "prediction_id": prediction.prediction_id,
+            "request_id": request.request_id,
+            "model_version": self.revision,
+            "policy_version": prediction.route.policy_version,
+            "score": decision.score,
+            "decision": decision.decision,
+            "confidence": decision.confidence,
+            "explanations_ref": decision.explanations_ref,
+            "fallback_used": prediction.fallback_used,
+        }
+        return self._response(200, orjson.dumps(body), "application/json")
+
+    def _failure(self, prediction: Prediction) -> web.Response:
+        assert prediction.error is not None
+        request_id = prediction.request.request_id if prediction.request else prediction.route.request_id
+        return self._problem(prediction.error, prediction_id=prediction.prediction_id, request_id=request_id)
+
+    def _problem(self, error: BaseException, **members: str | None) -> web.Response:
+        status, body = problem(error, members)
+        response = self._response(status, body, CONTENT_TYPE)
+        if isinstance(error, Overloaded):
+            response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        elif isinstance(error, MethodNotAllowed):
+            response.headers["Allow"] = "POST"
+        elif isinstance(error, Draining):
+            response.force_close()
+        return response
+
+    def _response(self, status: int, body: bytes, content_type: str) -> web.Response:
+        headers = CIMultiDict({"Content-Type": content_type, "x-turnout-revision": self.revision, "Server": "turnout"})
+        return web.Response(status=status, body=body, headers=headers)
+
+
+async def _read_body(request: web.BaseRequest) -> bytes:
+    limit = f"the limit is {MAX_BODY} bytes"
+    if (request.content_length or 0) > MAX_BODY:
+        raise BodyTooLarge(limit)
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise BodyTooLarge(limit) from None
+
+
+def server(api: PredictionApi) -> web.Server:
+    """An aiohttp server for the API; a caller that goes away cancels its request."""
+    return web.Server(
+        api.handle,
+        request_factory=_request,
+        handler_cancellation=True,
+        access_log=None,
+        keepalive_timeout=3630,  # longer than a proxy's idle timeout (an hour), so that the proxy closes first
+    )
+
+
+def _request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: RequestHandler,
+    writer: AbstractStreamWriter,
+    task: "Task[None]",
+) -> web.BaseRequest:
+    loop = task.get_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY)
