@@ -102,13 +102,13 @@ class Caches:
 
     def store(self, resource: Resource) -> Store:
         """The store of a resource."""
-        known = {
+        return {
+            **self.children,
             MODEL_DEPLOYMENTS: self.model_deployments,
             ROUTING_POLICIES: self.routing_policies,
             PODS: self.pods,
             ENDPOINT_SLICES: self.slices,
-        }
-        return known.get(resource) or self.children[resource]
+        }[resource]
 
     @property
     def deployments(self) -> Store:

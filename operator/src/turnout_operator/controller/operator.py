@@ -88,13 +88,17 @@ class Operator:
         await self._xds.start(f"0.0.0.0:{self._settings.xds_port}", credentials)
         self._ready = True
         log.info("caches are synced, standing by")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._certificates.rotate())
+            group.create_task(self._work())
+
+    async def _work(self) -> None:
         await self._lease.acquire()
         LEADER.set(1)
         self._program_all()
         self._marker.everything()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._workers.run())
-            group.create_task(self._certificates.rotate())
             group.create_task(self._hold())
 
     async def _hold(self) -> None:

@@ -10,7 +10,7 @@ from turnout_operator.controller.caches import WorkKey
 from turnout_operator.controller.model_deployments import ModelDeploymentReconciler
 from turnout_operator.controller.queue import WorkQueue
 from turnout_operator.controller.routing_policies import RoutingPolicyReconciler
-from turnout_operator.kube.errors import ApiError
+from turnout_operator.kube.errors import ApiError, NamespaceTerminating
 from turnout_operator.kube.resources import MODEL_DEPLOYMENTS
 from turnout_operator.kube.store import Key
 from turnout_operator.telemetry.metrics import QUEUE_DEPTH, RECONCILE_SECONDS, RECONCILES
@@ -54,6 +54,8 @@ class Workers:
         """Reconcile one key; True when it failed. One bad object never stops the others."""
         try:
             again = await self._reconcile(key)
+        except NamespaceTerminating:
+            return False
         except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("%s %s/%s: %s", *key, error)
             return True

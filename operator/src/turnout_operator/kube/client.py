@@ -13,7 +13,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
-from turnout_operator.kube.errors import api_error
+from turnout_operator.kube.errors import NamespaceTerminating, api_error
 from turnout_operator.kube.resources import Object
 
 FIELD_MANAGER = "turnout"
@@ -106,4 +106,7 @@ def _refusal(status: int, data: bytes) -> Exception:
     except orjson.JSONDecodeError:
         answer = {}
     reason = answer.get("reason") or "Unknown"
+    causes = (answer.get("details") or {}).get("causes") or ()
+    if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+        return NamespaceTerminating(status, reason, answer["message"])
     return api_error(status, reason, answer.get("message") or data[:500].decode(errors="replace"))

@@ -27,6 +27,10 @@ class Invalid(ApiError):
     """400, 403 or 422: the same request will be refused again until something changes."""
 
 
+class NamespaceTerminating(Invalid):
+    """403: the namespace is going away, and everything in it; nothing is left to do there."""
+
+
 _BY_STATUS = {404: NotFound, 409: Conflict, 410: Gone, 400: Invalid, 403: Invalid, 422: Invalid}
 
 

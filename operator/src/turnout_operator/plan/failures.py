@@ -54,7 +54,7 @@ def _unscheduled(pod: Mapping[str, Any], spec: ModelDeploymentSpec) -> Failure |
     )
     if said is None:
         return None
-    message = said.get("message", "")
+    message = said.get("message", "").rstrip(". ")
     source = spec.bundle.location
     if source.scheme == "pvc" and f'persistentvolumeclaim "{source.name}" not found' in message:
         remedy = f"create the PersistentVolumeClaim {source.name} or correct spec.bundle.uri"

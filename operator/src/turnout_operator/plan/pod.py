@@ -78,7 +78,7 @@ def _probe(path: str, **timing: int) -> dict[str, Any]:
 
 def _env(spec: ModelDeploymentSpec) -> list[dict[str, Any]]:
     pod_name: dict[str, Any] = {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
-    secrets = [
+    secrets: list[dict[str, Any]] = [
         {"name": fact_url_env(name), "valueFrom": {"secretKeyRef": _dump(source.redis.secret_ref)}}
         for name, source in sorted(spec.facts.items())
         if source.redis.secret_ref
