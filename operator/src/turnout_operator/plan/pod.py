@@ -83,7 +83,8 @@ def _env(spec: ModelDeploymentSpec) -> list[dict[str, Any]]:
         for name, source in sorted(spec.facts.items())
         if source.redis.secret_ref
     ]
-    return [pod_name, *secrets, *map(_dump, spec.runtime.env)]
+    given = [_dump(var) for var in spec.runtime.env]
+    return [pod_name, *secrets, *given]
 
 
 def _resources(spec: ModelDeploymentSpec) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def _mounts(spec: ModelDeploymentSpec) -> list[dict[str, Any]]:
     log: dict[str, Any] = {"name": "log", "mountPath": LOG_DIRECTORY}
     if spec.prediction_log.persistent_volume_claim:
         log["subPathExpr"] = "$(POD_NAME)"
-    mounts = [
+    mounts: list[dict[str, Any]] = [
         {"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": True},
         {"name": "cache", "mountPath": CACHE_DIRECTORY},
         log,
