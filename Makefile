@@ -27,3 +27,17 @@ setup: $(UV) ## Make .venv from the lock
 lock: $(UV) ## Update uv.lock and .venv after editing a pyproject.toml
 	$(UV) lock
 	$(UV) sync --quiet --all-packages --all-groups
+
+DEMO := PYTHONPATH=examples:examples/01-flight-delay $(RUN) python -m demo
+
+.PHONY: demo
+demo: setup ## From nothing to a canary with real flights on a real cluster; leaves it running
+	@$(DEMO) up
+
+.PHONY: demo-down
+demo-down: setup ## Remove the demo and the cluster
+	@$(DEMO) down
+
+.PHONY: example-bundles
+example-bundles: setup ## Train the flight-delay models, render what to apply into build/flight-delay
+	@$(RUN) python examples/01-flight-delay/build.py --out build/flight-delay

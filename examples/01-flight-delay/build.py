@@ -1,14 +1,12 @@
 """Train the two bundles and render everything that `kubectl apply` needs: `python build.py --out build`."""
 
 import argparse
-import shutil
 import time
 from pathlib import Path
 
 from flight_delay import cache, manifests
 from flight_delay.bundles import Bundle
 
-NAMESPACE = "flights"
 REDIS_IMAGE = "docker.io/library/redis:8-alpine"
 
 
@@ -16,7 +14,7 @@ def main() -> None:
     arguments = parse_arguments()
     started = time.monotonic()
     built = cache.cached_bundles()
-    write(built, arguments.out, arguments.redis_image)
+    manifests.write(built, arguments.out, arguments.redis_image)
     for bundle in built:
         print(describe(bundle))
     print(
@@ -30,19 +28,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("build"), help="folder to write (default: build)")
     parser.add_argument("--redis-image", default=REDIS_IMAGE, help=f"has redis-server and redis-cli ({REDIS_IMAGE})")
     return parser.parse_args()
-
-
-def write(built: list[Bundle], out: Path, redis_image: str) -> None:
-    """The manifests with digests and image filled in, each bundle as a ConfigMap, and the bundles themselves."""
-    out.mkdir(parents=True, exist_ok=True)
-    digests = {f"{bundle.name.upper()}_DIGEST": bundle.digest for bundle in built}
-    texts = manifests.render({**digests, "REDIS_IMAGE": redis_image})
-    for bundle in built:
-        config_map = manifests.bundle_config_map(f"flight-delay-{bundle.name}", NAMESPACE, bundle.archive.read_bytes())
-        texts[f"15-bundle-{bundle.name}.yaml"] = config_map
-        shutil.copyfile(bundle.archive, out / bundle.archive.name)
-    for name, text in texts.items():
-        (out / name).write_text(text)
 
 
 def describe(bundle: Bundle) -> str:

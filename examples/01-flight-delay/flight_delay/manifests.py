@@ -1,15 +1,32 @@
 """Render manifests/*.yaml: `${NAME}` placeholders become digests and images, bundles become ConfigMaps."""
 
 import base64
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from string import Template
 from typing import Any
 
 import yaml
 
+from flight_delay.bundles import Bundle
+
+NAMESPACE = "flights"
 FOLDER = Path(__file__).parents[1] / "manifests"
 CONFIG_MAP_LIMIT = 900 * 1024  # bytes of a packed bundle: base64 and its metadata must fit the API server's 1 MiB
+
+
+def write(built: Iterable[Bundle], out: Path, redis_image: str) -> None:
+    """Everything to apply, with digests and image filled in, and the bundles themselves, into a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    values = {"REDIS_IMAGE": redis_image}
+    for bundle in built:
+        values[f"{bundle.name.upper()}_DIGEST"] = bundle.digest
+        config_map = bundle_config_map(f"flight-delay-{bundle.name}", bundle.archive.read_bytes())
+        (out / f"15-bundle-{bundle.name}.yaml").write_text(config_map)
+        shutil.copyfile(bundle.archive, out / bundle.archive.name)
+    for name, text in render(values).items():
+        (out / name).write_text(text)
 
 
 def render(values: Mapping[str, str]) -> dict[str, str]:
@@ -17,7 +34,7 @@ def render(values: Mapping[str, str]) -> dict[str, str]:
     return {path.name: Template(path.read_text()).substitute(values) for path in sorted(FOLDER.glob("*.yaml"))}
 
 
-def bundle_config_map(name: str, namespace: str, archive: bytes) -> str:
+def bundle_config_map(name: str, archive: bytes) -> str:
     """A ConfigMap that delivers a packed bundle; ValueError when it is too large for one."""
     if len(archive) > CONFIG_MAP_LIMIT:
         raise ValueError(
@@ -26,7 +43,7 @@ def bundle_config_map(name: str, namespace: str, archive: bytes) -> str:
     manifest = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": name, "namespace": namespace},
+        "metadata": {"name": name, "namespace": NAMESPACE},
         "binaryData": {"bundle.tar.gz": base64.b64encode(archive).decode()},
     }
     return yaml.safe_dump(manifest, sort_keys=False)

@@ -1,0 +1,62 @@
+"""The demo's first half: get everything running, and send the flights."""
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass
+
+from flight_delay import data
+from flight_delay.bundles import Bundle
+from flight_delay.cache import cached_bundles
+
+from demo import example, policy, records, system
+from demo.records import Record
+from demo.replay import Answer, Traffic, evenly, questions
+from demo.screen import Screen
+
+WORKERS = 32
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What was sent, what came back, and what the pods logged about it."""
+
+    prefix: str
+    answers: list[Answer]
+    rows: list[Record]
+    state: policy.State
+
+
+def prepare(screen: Screen) -> list[Bundle]:
+    """From nothing to two models that serve."""
+    with screen.step("Cluster") as step:
+        step.note = system.cluster_up(step.progress)
+    with screen.step("Images") as step:
+        step.note = system.build_images(step.progress)
+    with screen.step("Operator and gateway") as step:
+        step.note = system.install_chart()
+    with screen.step("Bundles") as step:
+        bundles = cached_bundles()
+        step.note = ", ".join(f"{bundle.name} {bundle.archive.stat().st_size // 1024} KiB" for bundle in bundles)
+    with screen.step("Example applied") as step:
+        step.note = example.apply(bundles, system.images()["redis"])
+    with screen.step("Facts loaded") as step:
+        step.note = example.load_facts()
+    return bundles
+
+
+def replay(screen: Screen, url: str, count: int) -> Replay:
+    """Send flights of July to December, evenly spread, in order of departure; then read the log."""
+    with screen.step("Flights chosen") as step:
+        flights = evenly(data.flights(data.REPLAY), count)
+        step.note = f"{len(flights):,}, {flights[0].scheduled_departure[:10]} to {flights[-1].scheduled_departure[:10]}"
+    prefix = secrets.token_hex(4)
+    with screen.step("Flights replayed") as step:
+        started = time.monotonic()
+        answers = asyncio.run(Traffic(url, WORKERS).send(questions(flights, prefix)))
+        rate = len(answers) / (time.monotonic() - started)
+        step.note = f"{sum(answer.ok for answer in answers):,} predictions, {rate:,.0f} a second, {WORKERS} at a time"
+    with screen.step("Prediction log read") as step:
+        rows = records.read(example.NAMESPACE, prefix, len(answers))
+        step.note = f"{len(rows):,} rows"
+    return Replay(prefix, answers, rows, policy.current())

@@ -1,0 +1,32 @@
+"""Reads the prediction log of every pod, as anyone with kubectl can."""
+
+import time
+from typing import Any
+
+import orjson
+
+from demo.shell import kubectl
+
+Record = dict[str, Any]
+PODS = "app.kubernetes.io/managed-by=turnout"
+LOG_FOLDER = "/var/log/turnout"
+PATIENCE_SECONDS = 15.0  # rows are written off the request path, a moment after the answer
+
+
+def read(namespace: str, prefix: str, expected: int) -> list[Record]:
+    """Rows whose request id starts with the prefix; waits a while until the expected number is there."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while len(rows := _rows(namespace, prefix)) < expected and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return rows
+
+
+def _rows(namespace: str, prefix: str) -> list[Record]:
+    pods = kubectl("get", "pods", "-n", namespace, "-l", PODS, "-o", "name").split()
+    mark = f'"{prefix}-'
+    lines = (line for pod in pods for line in _log(namespace, pod).split("\n") if mark in line)
+    return [row for row in map(orjson.loads, lines) if str(row["request_id"]).startswith(f"{prefix}-")]
+
+
+def _log(namespace: str, pod: str) -> str:
+    return kubectl("exec", "-n", namespace, pod, "--", "turnout", "log", "cat", LOG_FOLDER)
