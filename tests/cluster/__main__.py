@@ -4,7 +4,8 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.cluster import programs
+from tests.cluster import images, programs
+from tests.cluster.buildah import Buildah
 from tests.cluster.local import LocalCluster
 from tests.cluster.paths import State
 from tests.cluster.progress import say
@@ -21,12 +22,19 @@ def down() -> None:
     LocalCluster().down()
 
 
+def images_() -> None:
+    """Build what changed of the images and load what the cluster lacks."""
+    engine = Buildah()
+    for line in images.summary(engine, images.ensure(engine, LocalCluster(), State())):
+        say(line)
+
+
 def tools() -> None:
     """Build kubectl, helm and kubeconform into .cluster/bin."""
     programs.link(programs.TOOLS, State().bin)
 
 
-COMMANDS: dict[str, Callable[[], None]] = {"up": up, "down": down, "tools": tools}
+COMMANDS: dict[str, Callable[[], None]] = {"up": up, "down": down, "images": images_, "tools": tools}
 
 
 def main() -> int:

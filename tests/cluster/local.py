@@ -4,9 +4,11 @@ import os
 import shutil
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.cluster import cleanup, components, config, network, node_images, owner, pki, prerequisites, programs, settings
+from tests.cluster.buildah import Buildah, full_name
 from tests.cluster.paths import RUN, State
 from tests.cluster.processes import Component, Supervisor, wait_for
 from tests.cluster.progress import step
@@ -47,6 +49,19 @@ class LocalCluster:
             owner.refuse_foreign(bool(self.supervisor.marked()))
             with step("ending the cluster"):
                 cleanup.take_down(self.state, self.supervisor)
+
+    def reachable(self) -> bool:
+        """Tell whether this checkout's node takes images."""
+        return owner.current() == owner.CHECKOUT and succeeds(components.containerctl("version"))
+
+    def lacks(self, references: Sequence[str]) -> list[str]:
+        """Return those of `references` that the node does not have."""
+        present = node_images.names()
+        return [name for name in references if full_name(name) not in present]
+
+    def load(self, references: Sequence[str]) -> None:
+        """Import `references` from the cache of built images into the node."""
+        node_images.load(Buildah().layout, [full_name(name) for name in references])
 
     def _clear_leftovers(self) -> None:
         """Start anew when what lies here belongs to an ended life: another checkout's, or one before a reboot."""

@@ -3,13 +3,16 @@
 import hashlib
 import io
 import json
+import subprocess
 import tarfile
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from tests.cluster import settings
 from tests.cluster.components import containerctl
-from tests.cluster.shell import run
+from tests.cluster.oci import Layout
+from tests.cluster.shell import ClusterError, run, tail
 
 
 def pause_archive(program: bytes) -> bytes:
@@ -39,6 +42,20 @@ def load_pause(program: Path) -> None:
 def names() -> set[str]:
     """Return the names of the node's images."""
     return set(run(containerctl("images", "list", "--quiet")).split())
+
+
+def load(layout: Layout, images: Collection[str]) -> None:
+    """Import `images` of `layout`, sending only the layers that the node lacks."""
+    present = set(run(containerctl("content", "list", "--quiet")).split())
+    command = containerctl("images", "import", "-")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        if process.stdin is None or process.stderr is None:
+            raise AssertionError("both are pipes")
+        layout.export(images, present, process.stdin)
+        process.stdin.close()
+        errors = process.stderr.read().decode()
+    if process.returncode:
+        raise ClusterError(f"containerd refused the images:\n{tail(errors)}")
 
 
 def _tar(files: dict[str, tuple[bytes, int]]) -> bytes:

@@ -1,9 +1,9 @@
 """The Go programs: the cluster's own module and pinned tools, each built once into the cache."""
 
+import itertools
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.cluster import hashing, prerequisites
 from tests.cluster.paths import SOURCES, cache_root
 from tests.cluster.progress import Step, step
-from tests.cluster.shell import ClusterError, run, tail
+from tests.cluster.shell import ClusterError, run, stream
 
 MODULE = SOURCES / "node"
 VERSION_PACKAGE = "k8s.io/component-base/version"
@@ -100,13 +100,12 @@ def _compile(program: Program, scratch: Path, current: Step) -> Path:
     verb = ["build", "-o", str(scratch / program.name)] if program.local else ["install"]
     argv = [prerequisites.go(), *verb, "-v", *flags(program, version), program.package]
     environment = {**os.environ, "CGO_ENABLED": "0", "GOBIN": str(scratch), "GOFLAGS": "", "GOWORK": "off"}
-    output: list[str] = []
-    with subprocess.Popen(argv, cwd=MODULE, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        for line in process.stderr or ():
-            output.append(line)
-            current.note = f"{len(output)} packages and modules, at {line.strip()[:60]}"
-    if process.returncode:
-        raise ClusterError(f"building {program.name} failed:\n{tail(''.join(output))}")
+    count = itertools.count(1)
+
+    def seen(line: str) -> None:
+        current.note = f"{next(count)} packages and modules, at {line[:60]}"
+
+    stream(argv, seen, cwd=MODULE, env=environment)
     current.note = ""
     return scratch / program.name
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 
 console = Console(file=sys.stderr, highlight=False)
 HEARTBEAT_SECONDS = 20.0
@@ -25,7 +26,7 @@ class Step:
         return duration(time.monotonic() - self.started)
 
     def line(self) -> str:
-        return f"{self.title} {self.elapsed}" + (f"  {self.note}" if self.note else "")
+        return escape(f"{self.title} {self.elapsed}" + (f"  {self.note}" if self.note else ""))
 
 
 def duration(seconds: float) -> str:

@@ -1,7 +1,7 @@
 """Running programs, with errors that say what failed and how it ended."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
@@ -23,6 +23,21 @@ def run(argv: Sequence[str | Path], *, cwd: Path | None = None, env: dict[str, s
     if done.returncode:
         raise ClusterError(f"`{' '.join(words)}` failed ({done.returncode}):\n{tail(done.stderr or done.stdout)}")
     return done.stdout
+
+
+def stream(argv: Sequence[str | Path], seen: Callable[[str], None], *, cwd: Path, env: dict[str, str]) -> None:
+    """Run `argv`, a slow program, handing each line of its output to `seen` as it comes.
+
+    Raises:
+        ClusterError: it failed; the text ends with its last lines.
+    """
+    words, lines = [str(word) for word in argv], []
+    with subprocess.Popen(words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        for line in process.stdout or ():
+            lines.append(line)
+            seen(line.strip())
+    if process.returncode:
+        raise ClusterError(f"`{' '.join(words[:4])} …` failed ({process.returncode}):\n{tail(''.join(lines), 30)}")
 
 
 def succeeds(argv: Sequence[str | Path]) -> bool:
