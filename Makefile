@@ -41,3 +41,25 @@ demo-down: setup ## Remove the demo and the cluster
 .PHONY: example-bundles
 example-bundles: setup ## Train the flight-delay models, render what to apply into build/flight-delay
 	@$(RUN) python examples/01-flight-delay/build.py --out build/flight-delay
+
+CLUSTER := $(RUN) python -m tests.cluster
+
+.PHONY: cluster-up
+cluster-up: setup ## Start a real Kubernetes cluster: kind where Docker runs, else plain processes
+	@$(CLUSTER) up
+
+.PHONY: cluster-down
+cluster-down: setup ## End the cluster and leave nothing of it
+	@$(CLUSTER) down
+
+.PHONY: cluster-status
+cluster-status: setup ## Say what of the cluster runs
+	@$(CLUSTER) status
+
+.PHONY: images
+images: setup ## Build the images that changed and load them into the cluster
+	@$(CLUSTER) images
+
+.PHONY: tools
+tools: setup ## Build kubectl, helm and kubeconform into .cluster/bin
+	@$(CLUSTER) tools

@@ -4,28 +4,42 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.cluster import images, programs
+from rich.markup import escape
+from tests.cluster import docker, images, programs
 from tests.cluster.buildah import Buildah
+from tests.cluster.kind import KindCluster
 from tests.cluster.local import LocalCluster
 from tests.cluster.paths import State
 from tests.cluster.progress import say
 from tests.cluster.shell import ClusterError
 
 
+def cluster() -> KindCluster | LocalCluster:
+    """Return the kind of cluster that this machine can run."""
+    return KindCluster() if docker.running() else LocalCluster()
+
+
 def up() -> None:
     """Bring the cluster up; safe to repeat, also after a crash."""
-    LocalCluster().up()
+    cluster().up()
 
 
 def down() -> None:
     """End the cluster and leave nothing of it."""
-    LocalCluster().down()
+    cluster().down()
 
 
-def images_() -> None:
+def status() -> None:
+    """Say what runs."""
+    for line in cluster().status():
+        say(line)
+
+
+def build_images() -> None:
     """Build what changed of the images and load what the cluster lacks."""
-    engine = Buildah()
-    for line in images.summary(engine, images.ensure(engine, LocalCluster(), State())):
+    target = cluster()
+    engine: images.Engine = docker.Docker() if isinstance(target, KindCluster) else Buildah()
+    for line in images.summary(engine, images.ensure(engine, target, State())):
         say(line)
 
 
@@ -34,17 +48,34 @@ def tools() -> None:
     programs.link(programs.TOOLS, State().bin)
 
 
-COMMANDS: dict[str, Callable[[], None]] = {"up": up, "down": down, "images": images_, "tools": tools}
+def kwok() -> None:
+    """Build kwok, which fakes nodes for benchmarks, into .cluster/bin."""
+    programs.link((programs.KWOK,), State().bin)
+
+
+COMMANDS: dict[str, Callable[[], None]] = {
+    "up": up,
+    "down": down,
+    "status": status,
+    "images": build_images,
+    "tools": tools,
+    "kwok": kwok,
+}
 
 
 def main() -> int:
-    """Run the command that is named."""
-    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
-    parser.add_argument("command", choices=COMMANDS, help="; ".join(f"{n}: {f.__doc__}" for n, f in COMMANDS.items()))
+    """Run the command that is named, and return its exit status."""
+    lines = "\n".join(f"  {name:<8} {command.__doc__}" for name, command in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.cluster",
+        description=f"{__doc__}\n\n{lines}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=COMMANDS, metavar="command")
     try:
         COMMANDS[parser.parse_args().command]()
     except ClusterError as error:
-        say(f"[red]{error}[/]")
+        say(f"[red]✗[/] {escape(str(error))}")
         return 1
     return 0
 

@@ -54,7 +54,7 @@ def _pod_processes() -> set[int]:
 
 
 def task_traces(runtime: Path) -> list[Path]:
-    """Return what containerd's tasks keep outside its `runtime` folder: shims' sockets, results of the loopback plugin."""
+    """Return what tasks keep outside containerd's `runtime` folder: shims' sockets, the loopback plugin's results."""
     sockets = [
         Path(address.read_text().strip().removeprefix("unix://"))
         for address in runtime.glob("io.containerd.runtime.v2.task/*/*/address")

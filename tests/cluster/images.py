@@ -29,14 +29,17 @@ class Cluster(Protocol):
     def load(self, references: Sequence[str]) -> None: ...
 
 
-def ensure(engine: Engine, cluster: Cluster, state: State, wanted: Sequence[Recipe] = ALL) -> dict[str, str]:
-    """Build and load every image of `wanted`, and return their references by name, as .cluster/images.json has them."""
+def ensure(
+    engine: Engine, cluster: Cluster, state: State, wanted: Sequence[Recipe] = ALL, *, record: bool = True
+) -> dict[str, str]:
+    """Build and load every image of `wanted`; return their references by name and `record` them in .cluster."""
     references = {recipe.name: engine.reference(recipe) for recipe in wanted}
     for recipe in wanted:
         if not engine.has(references[recipe.name]):
             _build(engine, recipe, references[recipe.name])
-    state.images.parent.mkdir(parents=True, exist_ok=True)
-    state.images.write_text(json.dumps(references, indent=1) + "\n")
+    if record:
+        state.root.mkdir(parents=True, exist_ok=True)
+        state.images.write_text(json.dumps(references, indent=1) + "\n")
     load(cluster, list(references.values()))
     return references
 

@@ -1,18 +1,32 @@
 """The local cluster: a real single-node Kubernetes of plain processes, for Linux without Docker."""
 
 import os
-import shutil
-import socket
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.cluster import cleanup, components, config, network, node_images, owner, pki, prerequisites, programs, settings
+from tests.cluster import (
+    cleanup,
+    components,
+    config,
+    host,
+    network,
+    node_images,
+    owner,
+    pki,
+    prerequisites,
+    programs,
+    settings,
+)
 from tests.cluster.buildah import Buildah, full_name
-from tests.cluster.paths import RUN, State
-from tests.cluster.processes import Component, Supervisor, wait_for
+from tests.cluster.paths import CHECKOUT, RUN, State
+from tests.cluster.processes import Component, Running, Supervisor, wait_for
 from tests.cluster.progress import step
-from tests.cluster.shell import ClusterError, succeeds, tail
+from tests.cluster.shell import ClusterError, run, succeeds, tail
+
+NODE_COLUMNS = (
+    "custom-columns=NODE:.metadata.name,VERSION:.status.nodeInfo.kubeletVersion,"
+    "READY:.status.conditions[?(@.type=='Ready')].status,GPUS:.status.allocatable.nvidia\\.com/gpu"
+)
 
 
 class LocalCluster:
@@ -28,7 +42,7 @@ class LocalCluster:
         Raises:
             ClusterError: something is missing, in the way, or did not become ready; the text says what.
         """
-        check_host()
+        host.check()
         with owner.exclusive():
             owner.refuse_foreign(bool(self.supervisor.marked()))
             prerequisites.ensure(prerequisites.NODE)
@@ -50,9 +64,19 @@ class LocalCluster:
             with step("ending the cluster"):
                 cleanup.take_down(self.state, self.supervisor)
 
+    def status(self) -> list[str]:
+        """Return lines that say what there is."""
+        if owner.current() != CHECKOUT:
+            return [f"down (the machine's cluster belongs to {owner.current()})" if owner.current() else "down"]
+        names = sorted(file.stem for file in self.supervisor.folder.glob("*.json"))
+        lines = [_describe(name, self.supervisor.recorded(name)) for name in names]
+        if succeeds(self._kubectl("get", "--raw", "/readyz")):
+            lines += run(self._kubectl("get", "nodes", "--output", NODE_COLUMNS)).splitlines()
+        return [*lines, f"gateway: {settings.GATEWAY_URL}"]
+
     def reachable(self) -> bool:
         """Tell whether this checkout's node takes images."""
-        return owner.current() == owner.CHECKOUT and succeeds(components.containerctl("version"))
+        return owner.current() == CHECKOUT and succeeds(components.containerctl("version"))
 
     def lacks(self, references: Sequence[str]) -> list[str]:
         """Return those of `references` that the node does not have."""
@@ -64,16 +88,18 @@ class LocalCluster:
         node_images.load(Buildah().layout, [full_name(name) for name in references])
 
     def _clear_leftovers(self) -> None:
-        """Start anew when what lies here belongs to an ended life: another checkout's, or one before a reboot."""
-        fresh = owner.current() == owner.CHECKOUT
-        if not fresh:
+        """Start anew when what lies here is of an ended life: another checkout's, or one before a reboot."""
+        former = owner.current()
+        if former != CHECKOUT:
             links = {link.name: os.readlink(link) for link in self.state.bin.iterdir()}
-            cleanup.take_down(self.state, self.supervisor)
+            for state in (State(former / ".cluster"), self.state) if former else (self.state,):
+                cleanup.take_down(state, self.supervisor)
             self.state.bin.mkdir(parents=True)
             for name, target in links.items():
                 (self.state.bin / name).symlink_to(target)
-            refuse_taken_ports()
-        owner.claim()
+            network.up()
+            host.refuse_taken_ports(settings.ENDPOINTS)
+            owner.claim()
 
     def _configure(self) -> None:
         pki.write(self.state.pki, settings.IDENTITIES)
@@ -135,31 +161,7 @@ class LocalCluster:
         return tail(path.read_text(errors="replace")) + f"\n(whole log: {path})"
 
 
-def check_host() -> None:
-    """Refuse hosts that cannot run the local cluster.
-
-    Raises:
-        ClusterError: the text says what would do.
-    """
-    if sys.platform != "linux" or os.geteuid() != 0:
-        raise ClusterError("no running Docker found: start Docker, or run on Linux as root with Go for the local cluster")
-    prerequisites.go()
-    if shutil.disk_usage(RUN.anchor).free < 6 << 30:
-        raise ClusterError("less than 6 GiB of disk are free")
-
-
-def refuse_taken_ports() -> None:
-    """Refuse to start when others listen where the cluster would.
-
-    Raises:
-        ClusterError: the text names the ports.
-    """
-    taken = [port for port in settings.PORTS if _listening(port)]
-    if taken:
-        raise ClusterError(f"other programs listen on ports the cluster needs: {', '.join(map(str, taken))}")
-
-
-def _listening(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.2)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def _describe(name: str, record: Running | None) -> str:
+    if record is None or not record.alive:
+        return f"{name:<24} DEAD, `make cluster-up` starts it again"
+    return f"{name:<24} pid {record.pid:<8} {record.resident_bytes / 1e6:5.0f} MB"

@@ -68,6 +68,7 @@ def drops_forwarded() -> bool:
 
 def _save_sysctls() -> None:
     if not SAVED.exists():
+        SAVED.parent.mkdir(parents=True, exist_ok=True)
         values = {name: value for name in SYSCTLS if (value := _read(name)) is not None}
         SAVED.write_text(json.dumps(values))
 

@@ -5,7 +5,7 @@ import json
 import tarfile
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 NAME = "org.opencontainers.image.ref.name"
 
@@ -41,7 +41,7 @@ class Layout:
         entry = next(entry for entry in self.manifests if entry["annotations"][NAME] == name)
         return sum(unpacked_size(self.path(digest)) for digest in self.blobs(entry)[3:])
 
-    def export(self, names: Collection[str], without: Collection[str], target: BinaryIO) -> None:
+    def export(self, names: Collection[str], without: Collection[str], target: IO[bytes]) -> None:
         """Write an archive of the images `names` that leaves out the blobs which the reader has already."""
         entries = [entry for entry in self.manifests if entry["annotations"][NAME] in names]
         digests = dict.fromkeys(digest for entry in entries for digest in self.blobs(entry))

@@ -1,7 +1,6 @@
 """One cluster per machine: which checkout owns it, and one `up` or `down` at a time."""
 
 import fcntl
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 from tests.cluster.paths import CHECKOUT, RUN
 from tests.cluster.shell import ClusterError
 
-OWNER = RUN / "owner.json"
+OWNER = RUN / "owner"
 LOCK = Path("/run/lock/turnout-cluster.lock")
 
 
@@ -29,26 +28,23 @@ def exclusive() -> Iterator[None]:
         yield
 
 
-def current() -> Path | None:
+def current(record: Path = OWNER) -> Path | None:
     """Return the checkout that owns this machine's cluster."""
-    try:
-        return Path(json.loads(OWNER.read_text())["checkout"])
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
+    return Path(record.read_text().strip()) if record.exists() else None
 
 
-def claim() -> None:
+def claim(record: Path = OWNER) -> None:
     """Record this checkout as the owner."""
-    RUN.mkdir(parents=True, exist_ok=True, mode=0o711)
-    OWNER.write_text(json.dumps({"checkout": str(CHECKOUT)}))
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(f"{CHECKOUT}\n")
 
 
-def refuse_foreign(alive: bool) -> None:
+def refuse_foreign(alive: bool, record: Path = OWNER) -> None:
     """Stop when another checkout's cluster runs here.
 
     Raises:
         ClusterError: it does; the text says whose it is and how to end it.
     """
-    owner = current()
+    owner = current(record)
     if owner and owner != CHECKOUT and alive:
         raise ClusterError(f"the cluster of {owner} runs on this machine: `make cluster-down` there, then try again")

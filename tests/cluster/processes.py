@@ -19,7 +19,7 @@ MARKER = "TURNOUT_TEST_CLUSTER"
 
 @dataclass(frozen=True)
 class Component:
-    """A process to keep running; `order` of the list it is in is the order of start."""
+    """A process to keep running."""
 
     name: str
     argv: tuple[str, ...]
@@ -37,6 +37,12 @@ class Running:
     @property
     def alive(self) -> bool:
         return start_time(self.pid) == self.started
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory that the living process holds."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def parse_stat(text: str) -> int | None:

@@ -27,7 +27,8 @@ OPERATOR = Recipe("operator", "operator/Dockerfile", (*WORKSPACE, "operator"))
 RUNTIME = Recipe("runtime", "runtime/Dockerfile", (*WORKSPACE, "runtime"))
 GATEWAY = Recipe("gateway", "gateway/Dockerfile")
 REDIS = Recipe("redis", "tests/cluster/images/redis/Dockerfile")
-GPU_PLUGIN = Recipe("gpuplugin", "tests/cluster/images/gpuplugin/Dockerfile", ("tests/cluster/node/gpuplugin",))
+MODULE = ("tests/cluster/node/go.mod", "tests/cluster/node/go.sum", "tests/cluster/node/gpuplugin")
+GPU_PLUGIN = Recipe("gpuplugin", "tests/cluster/images/gpuplugin/Dockerfile", MODULE)
 
 RUNTIME_LIMIT = 350_000_000  # bytes above its base, unpacked
 PULLED: Mapping[str, str] = {"redis": "redis:7.4-alpine", "base": "python:3.11-slim"}

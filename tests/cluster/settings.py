@@ -22,9 +22,18 @@ PAUSE_IMAGE = "turnout.local/pause:1"
 CNI_NETWORK = "turnout"
 KUBELET_HOME = "/var/lib/kubelet"  # the kubelet's device plugins live here whatever its root folder is
 
-KUBERNETES_NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
+KUBERNETES_NAMES = (
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+)
 IDENTITIES: Sequence[Identity] = (
-    Identity("apiserver", "kube-apiserver", names=("127.0.0.1", "localhost", NODE_ADDRESS, SERVICE_ADDRESS, *KUBERNETES_NAMES)),
+    Identity(
+        "apiserver",
+        "kube-apiserver",
+        names=("127.0.0.1", "localhost", NODE_ADDRESS, SERVICE_ADDRESS, *KUBERNETES_NAMES),
+    ),
     Identity("admin", "admin", "system:masters"),
     Identity("controller-manager", "system:kube-controller-manager"),
     Identity("scheduler", "system:kube-scheduler"),
@@ -35,4 +44,7 @@ IDENTITIES: Sequence[Identity] = (
     Identity("front-proxy", "front-proxy"),
 )
 CLIENTS = ("admin", "controller-manager", "scheduler", "kubelet", "proxy", "dns")
-PORTS = (53, ETCD_PORT, 2380, API_PORT, 10249, 10250, 10256, 10257, 10259)
+ENDPOINTS = (
+    *((NODE_ADDRESS, port) for port in (53, API_PORT, 10250)),
+    *(("127.0.0.1", port) for port in (ETCD_PORT, 2380, 10248, 10249, 10256, 10257, 10259)),
+)

@@ -32,7 +32,9 @@ def stream(argv: Sequence[str | Path], seen: Callable[[str], None], *, cwd: Path
         ClusterError: it failed; the text ends with its last lines.
     """
     words, lines = [str(word) for word in argv], []
-    with subprocess.Popen(words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with subprocess.Popen(
+        words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         for line in process.stdout or ():
             lines.append(line)
             seen(line.strip())
