@@ -13,8 +13,9 @@ Progress = Callable[[str], None]
 
 
 def cluster_up(progress: Progress) -> str:
-    """Start the local cluster unless it runs; says which Kubernetes it is."""
-    follow(progress, "make", "-s", "cluster-up")
+    """Start the local cluster unless it runs, with kubectl and helm; says which Kubernetes it is."""
+    for target in ("cluster-up", "tools"):
+        follow(progress, "make", "-s", target)
     version = json.loads(kubectl("version", "-o", "json"))["serverVersion"]["gitVersion"]
     nodes = kubectl("get", "nodes", "-o", "name").split()
     return f"Kubernetes {version}, {len(nodes)} node{'s' if len(nodes) > 1 else ''}"
@@ -35,9 +36,10 @@ def images() -> dict[str, str]:
 def install_chart() -> str:
     """Install or upgrade the chart and wait until all of it is ready."""
     chart = str(ROOT / "charts" / "turnout")
-    settings = [text for pair in chart_values().items() for text in ("--set", "=".join(pair))]
-    wait = ("--create-namespace", "--wait", "--timeout", "3m")
-    run("helm", "upgrade", "--install", RELEASE, chart, "-n", SYSTEM, *wait, *settings)
+    settings = [text for key, value in chart_values().items() for text in (_flag(key), f"{key}={value}")]
+    # CRDs stay after an uninstall, and kubectl may have applied them before: the release takes them over.
+    how = ("--create-namespace", "--take-ownership", "--force-conflicts", "--wait", "--timeout", "3m")
+    run("helm", "upgrade", "--install", RELEASE, chart, "-n", SYSTEM, *how, *settings)
     pods = kubectl("get", "pods", "-n", SYSTEM, "-o", "name").split()
     return f"{len(pods)} pods ready in {SYSTEM}"
 
@@ -50,6 +52,11 @@ def chart_values() -> dict[str, str]:
             repository, _, tag = reference.rpartition(":")
             values |= {f"{part}.image.repository": repository, f"{part}.image.tag": tag}
     return values
+
+
+def _flag(key: str) -> str:
+    # A tag of digits only would be read as a number.
+    return "--set-string" if key.endswith(".tag") else "--set"
 
 
 def gateway_url() -> str:
