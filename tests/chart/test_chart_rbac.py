@@ -14,24 +14,16 @@ CHILDREN = [
     ("", "serviceaccounts"),
     ("policy", "poddisruptionbudgets"),
 ]
+KINDS = ("modeldeployments", "routingpolicies")
 OPERATOR_EVERYWHERE: set[Right] = {
-    *(
-        (SERVING, kind, "", verb)
-        for kind in ("modeldeployments", "routingpolicies")
-        for verb in ("get", "list", "watch")
-    ),
-    *(
-        (SERVING, f"{kind}/status", "", verb)
-        for kind in ("modeldeployments", "routingpolicies")
-        for verb in ("patch", "update")
-    ),
+    *((SERVING, kind, "", verb) for kind in KINDS for verb in ("list", "watch")),
+    *((SERVING, f"{kind}/status", "", "patch") for kind in KINDS),
     *((group, kind, "", verb) for group, kind in CHILDREN for verb in ("list", "watch", "create", "patch", "delete")),
     ("", "pods", "", "list"),
     ("", "pods", "", "watch"),
     ("discovery.k8s.io", "endpointslices", "", "list"),
     ("discovery.k8s.io", "endpointslices", "", "watch"),
-    ("", "events", "", "create"),
-    ("", "events", "", "patch"),
+    ("events.k8s.io", "events", "", "create"),
 }
 OPERATOR_AT_HOME: set[Right] = {
     ("coordination.k8s.io", "leases", "", "create"),
