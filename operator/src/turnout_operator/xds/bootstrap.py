@@ -122,7 +122,8 @@ def _transport_socket(server_name: str, sds_directory: PurePosixPath) -> dict[st
     common = {
         "tls_certificate_sds_secret_configs": [_sds("certificate", sds_directory)],
         "combined_validation_context": validation,
-        "tls_params": {"tls_minimum_protocol_version": "TLSv1_3"},
+        # Both bounds: a client's maximum is TLS 1.2 unless it is told.
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"},
     }
     context = typed(f"{_TLS_V3}.UpstreamTlsContext", sni=server_name, common_tls_context=common)
     return {"name": "envoy.transport_sockets.tls", "typed_config": context}
