@@ -51,7 +51,7 @@ class CustomResources:
         """List everything once, so that the caller may act on whole stores; raises `ApiError`."""
         for resource in self._stores:
             listing = await self._api.request("GET", resource.path(), timeout=60)
-            for obj in listing["items"]:
+            for obj in listing.get("items") or ():
                 self.take(resource, None, {"apiVersion": resource.api_version, "kind": resource.kind} | obj)
 
     async def relist(self) -> None:
@@ -67,7 +67,7 @@ class CustomResources:
     async def _forget_deleted(self, resource: Resource, store: Store) -> None:
         before = set(store.keys())
         listing = await self._api.request("GET", resource.path(), timeout=60, accept=_METADATA_ONLY)
-        for key in before - {key_of(item) for item in listing["items"]}:
+        for key in before - {key_of(item) for item in listing.get("items") or ()}:
             store.remove(key)
 
 

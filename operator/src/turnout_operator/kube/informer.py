@@ -55,7 +55,7 @@ class Informer:
         while True:
             query = self._query | {"limit": str(PAGE)} | ({"continue": token} if token else {})
             page = await self._api.request("GET", self._resource.path(), query=query, timeout=60)
-            for item in page["items"]:
+            for item in page.get("items") or ():
                 seen.add(key_of(item))
                 self._store.put(item)
             version = page["metadata"]["resourceVersion"]
