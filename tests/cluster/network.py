@@ -35,7 +35,7 @@ def up() -> None:
     for name, value in SYSCTLS.items():
         if value is not None:
             _write(name, value)
-    if not Path(f"/sys/class/net/{settings.BRIDGE}").exists():
+    if not succeeds(["ip", "link", "show", settings.BRIDGE]):
         run(["ip", "link", "add", settings.BRIDGE, "type", "bridge"])
     prefix = settings.POD_NETWORK.partition("/")[2]
     run(["ip", "address", "replace", f"{settings.NODE_ADDRESS}/{prefix}", "dev", settings.BRIDGE])

@@ -3,7 +3,6 @@
 import itertools
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -80,7 +79,7 @@ def build(program: Program) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with step(f"building {program.name}") as current, tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             Path(_compile(program, Path(scratch), current)).rename(target)
-        _prune(target.parent.glob(f"{program.name}-*"))
+        prune(target.parent.glob(f"{program.name}-*"))
     os.utime(target)
     return target
 
@@ -110,9 +109,10 @@ def _compile(program: Program, scratch: Path, current: Step) -> Path:
     return scratch / program.name
 
 
-def _prune(builds: Iterable[Path]) -> None:
+def prune(builds: Iterable[Path]) -> None:
+    """Remove all but the newest builds of one program."""
     for path in sorted(builds, key=lambda p: p.stat().st_mtime, reverse=True)[KEPT:]:
-        path.unlink() if path.is_file() else shutil.rmtree(path)
+        path.unlink()
 
 
 @cache
