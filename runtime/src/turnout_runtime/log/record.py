@@ -1,6 +1,5 @@
 """The prediction record: one JSON line that lets a prediction be reconstructed. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from turnout_runtime.facts import Fact
 from turnout_runtime.predict.prediction import STAGES, Prediction, rfc3339
 
 SCHEMA_VERSION = 1
+_NOT_REACHED: dict[str, float | None] = dict.fromkeys(STAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ def encode(identity: Identity, prediction: Prediction) -> bytes:
             "status": prediction.status,
             "error_type": prediction.error_type,
         },
-        option=orjson.OPT_APPEND_NEWLINE,
+        default=str,  # a feature of an odd type must not cost the record
+        option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY,
     )
 
 
@@ -63,10 +64,10 @@ def _fact(fact: Fact) -> dict[str, Any]:
     return fields if fact.reason is None else {**fields, "reason": fact.reason}
 
 
-def _milliseconds(prediction: Prediction) -> Mapping[str, float | None]:
-    spent = prediction.stages
-    stages: dict[str, float | None] = {
-        stage: round(spent[stage] * 1000, 3) if stage in spent else None for stage in STAGES
-    }
-    stages["total"] = round(prediction.total * 1000, 3)
+def _milliseconds(prediction: Prediction) -> dict[str, float | None]:
+    """Stages in milliseconds, cut off at whole microseconds."""
+    stages = dict(_NOT_REACHED)
+    for stage, seconds in prediction.stages.items():
+        stages[stage] = int(seconds * 1e6) / 1e3
+    stages["total"] = int(prediction.total * 1e6) / 1e3
     return stages

@@ -23,16 +23,17 @@ class Admission:
         """Requests that wait now."""
         return len(self._waiting)
 
-    async def enter(self) -> None:
-        """Take a place, waiting for one if need be; raises `Overloaded`. Every return needs one `leave()`."""
-        if self.active < self._concurrency:
-            self.active += 1
-            return
+    def try_enter(self) -> bool:
+        """Take a free place at once, if there is one."""
+        if self.active >= self._concurrency:
+            return False
+        self.active += 1
+        return True
+
+    async def wait(self) -> None:
+        """Queue for a place that is not free now; raises `Overloaded`. Every place taken needs one `leave()`."""
         if len(self._waiting) >= self._max_depth:
             raise Overloaded("queue_full")
-        await self._wait()
-
-    async def _wait(self) -> None:
         loop = asyncio.get_running_loop()
         turn: Future[None] = loop.create_future()
         self._waiting[turn] = None

@@ -5,9 +5,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from turnout_runtime.errors import RequestTimeout, TurnoutError
+from turnout_runtime.errors import TurnoutError
 from turnout_runtime.facts import FactRule, Facts
 from turnout_runtime.predict.admission import Admission
+from turnout_runtime.predict.expiry import Expiry
 from turnout_runtime.predict.prediction import Ids, Prediction
 from turnout_runtime.predict.request import parse_request
 from turnout_runtime.predict.route import Route
@@ -24,12 +25,12 @@ class CallerGone(TurnoutError):
 
 @dataclass(frozen=True, slots=True)
 class Dataplane:
-    """What is behind every interface of the pod. `timeout` is the seconds that a request may take as a whole."""
+    """What is behind every interface of the pod."""
 
     workflow: Workflow
     facts: Mapping[str, FactRule]
     admission: Admission
-    timeout: float
+    expiry: Expiry
     ids: Ids
     sink: Sink
 
@@ -41,7 +42,7 @@ class Dataplane:
         now = time.time_ns()
         prediction = Prediction(route, self.ids.new(now), now, time.perf_counter())
         try:
-            await self._within_timeout(prediction, read)
+            await self._within_limits(prediction, read)
         except asyncio.CancelledError:
             prediction.fail(CallerGone())
             raise
@@ -52,21 +53,16 @@ class Dataplane:
             self.sink(prediction)
         return prediction
 
-    async def _within_timeout(self, prediction: Prediction, read: Callable[[], Awaitable[bytes]]) -> None:
-        limit = asyncio.timeout(self.timeout)
-        try:
-            async with limit:
-                prediction.accept(parse_request(await read(), prediction.route))
-                prediction.enter("queue")
-                await self.admission.enter()
-                try:
-                    await self._run(prediction)
-                finally:
-                    self.admission.leave()
-        except TimeoutError as error:
-            if not limit.expired():
-                raise  # the workflow's own
-            raise RequestTimeout(f"not done within {self.timeout:g} s") from error
+    async def _within_limits(self, prediction: Prediction, read: Callable[[], Awaitable[bytes]]) -> None:
+        with self.expiry.limit():
+            prediction.accept(parse_request(await read(), prediction.route))
+            prediction.enter("queue")
+            if not self.admission.try_enter():
+                await self.admission.wait()
+            try:
+                await self._run(prediction)
+            finally:
+                self.admission.leave()
 
     async def _run(self, prediction: Prediction) -> None:
         workflow, ctx = self.workflow, self._context(prediction)
@@ -83,7 +79,7 @@ class Dataplane:
         prediction.fallback_used = decision.fallback_used or ctx.facts.fallback_used
 
     def _context(self, prediction: Prediction) -> Context:
-        deadline = prediction.started + self.timeout
+        deadline = prediction.started + self.expiry.timeout
         route = prediction.route
 
         def remaining() -> float:

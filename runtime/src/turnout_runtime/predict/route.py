@@ -1,15 +1,14 @@
 """Which policy, arm and cohort a request belongs to, as the gateway's headers say it. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import xxhash
 
 COHORTS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """How a request came here; all but the objective is None when the pod was called without the gateway."""
 
     objective: str

@@ -25,6 +25,7 @@ from turnout_runtime.serve.problems import CONTENT_TYPE, problem
 from turnout_runtime.serve.readiness import Phase, Readiness
 
 _PREDICT = re.compile(r"/v1/([a-z0-9-]{1,63})/([a-z0-9-]{1,63})/predict(?:\?.*)?")
+_LIMIT = f"the limit is {MAX_BODY} bytes"
 RETRY_AFTER_SECONDS = 1
 
 
@@ -99,13 +100,15 @@ class PredictionApi:
 
 
 async def _read_body(request: web.BaseRequest) -> bytes:
-    limit = f"the limit is {MAX_BODY} bytes"
     if (request.content_length or 0) > MAX_BODY:
-        raise BodyTooLarge(limit)
+        raise BodyTooLarge(_LIMIT)
+    content = request.content
+    if content.is_eof() and content.total_bytes <= MAX_BODY:
+        return content.read_nowait()  # all of it came with the headers, as small bodies do
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
-        raise BodyTooLarge(limit) from None
+        raise BodyTooLarge(_LIMIT) from None
 
 
 def server(api: PredictionApi) -> web.Server:

@@ -21,6 +21,7 @@ from turnout_runtime.log.record import Identity, encode
 from turnout_runtime.log.writer import LogWriter
 from turnout_runtime.predict.admission import Admission
 from turnout_runtime.predict.dataplane import Dataplane, Sink
+from turnout_runtime.predict.expiry import Expiry
 from turnout_runtime.predict.prediction import Ids, Prediction
 from turnout_runtime.serve.admin import AdminApi
 from turnout_runtime.serve.facts import FactStores, connect
@@ -102,7 +103,7 @@ class Pod:
             workflow=loaded.workflow,
             facts=stores.rules,
             admission=admission,
-            timeout=serving.timeout_seconds,
+            expiry=Expiry(serving.timeout_seconds),
             ids=Ids(config.revision),
             sink=_sink(identity, metrics, log),
         )

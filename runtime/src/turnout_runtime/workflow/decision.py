@@ -1,7 +1,7 @@
 """What a workflow returns."""
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
 
 from turnout_runtime.errors import WorkflowError
 
@@ -30,12 +30,11 @@ def checked(decision: object) -> Decision:
         raise WorkflowError(f"Decision.decision is {type(decision.decision).__name__}, not a string")
     if not isinstance(decision.explanations_ref, str | None):
         raise WorkflowError(f"Decision.explanations_ref is {type(decision.explanations_ref).__name__}, not a string")
-    return Decision(
-        decision=decision.decision,
-        score=finite("Decision.score", decision.score),
-        confidence=finite("Decision.confidence", decision.confidence),
-        explanations_ref=decision.explanations_ref,
-        fallback_used=bool(decision.fallback_used),
+    score, confidence = decision.score, decision.confidence
+    if type(score) is float and type(confidence) is float and isfinite(score) and isfinite(confidence):
+        return decision
+    return replace(
+        decision, score=finite("Decision.score", score), confidence=finite("Decision.confidence", confidence)
     )
 
 
@@ -45,6 +44,6 @@ def finite(name: str, value: object) -> float:
         number = float(value)  # type: ignore[arg-type]  # numpy's scalars are welcome; the except names the others
     except (TypeError, ValueError):
         raise WorkflowError(f"{name} is {type(value).__name__}, not a number") from None
-    if not math.isfinite(number):
+    if not isfinite(number):
         raise WorkflowError(f"{name} is {number}, not a finite number")
     return number

@@ -32,5 +32,5 @@ def as_row(names: Sequence[str], features: Features) -> Row:
 def as_named(names: Sequence[str], features: Features) -> dict[str, float]:
     """The features by name, as they are logged; raises `WorkflowError` when a row does not fit the names."""
     if isinstance(features, Mapping):
-        return {str(name): float(value) for name, value in features.items()}
-    return dict(zip(names, map(float, as_row(names, features)), strict=True))
+        return {str(name): value for name, value in features.items()}
+    return dict(zip(names, as_row(names, features), strict=True))
