@@ -33,7 +33,7 @@ def bad_specs(digest: str, bundles) -> dict[str, dict]:
     [
         ("DigestMismatch", WRONG),
         ("BundleNotFound", "missing"),
-        ("WorkflowImportError", "workflow.py"),
+        ("WorkflowImportError", "helper.py:2: KeyError"),
         ("InsufficientGPU", "spec.resources.gpu.count"),
         ("ImagePullFailed", "spec.runtime.image"),
     ],

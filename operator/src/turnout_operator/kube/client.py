@@ -4,6 +4,7 @@ Configuration, credentials and transport are the official client's (`kubernetes.
 aside, since building them costs more than the request (about 1 ms an apply against 0.4 ms).
 """
 
+import os
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -52,7 +53,10 @@ class Client:
     async def connect(cls) -> "Client":
         """Load credentials; raises `kubernetes.aio.config.ConfigException` when there are none."""
         configuration = Configuration()
-        await config.load_config(client_configuration=configuration)
+        if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
+            config.load_incluster_config(client_configuration=configuration)
+        else:
+            await config.load_kube_config(client_configuration=configuration)
         configuration.connection_pool_maxsize = 64
         return cls(configuration)
 
