@@ -6,6 +6,7 @@ from turnout_operator.xds.render import TYPE_PREFIX, JsonMap, ads, typed
 
 ADMIN_PORT = 9901
 STATUS_PORT = 9902
+MAX_CONNECTIONS = 20_000
 TLS_DIRECTORY = PurePosixPath("/etc/turnout/tls")
 SDS_DIRECTORY = PurePosixPath("/etc/turnout/sds")
 _XDS = "xds"
@@ -59,6 +60,7 @@ def bootstrap(
             "listeners": [_status_listener(status_port)],
         },
         "stats_config": {"stats_matcher": _stats_matcher()},
+        "overload_manager": {"resource_monitors": [_connection_limit()]},
     }
 
 
@@ -151,6 +153,12 @@ def _status_listener(port: int) -> dict[str, object]:
     )
     chains = [{"filters": [{"name": "http", "typed_config": manager}]}]
     return {"name": "status", "address": _socket("0.0.0.0", port), "filter_chains": chains}  # noqa: S104
+
+
+def _connection_limit() -> dict[str, object]:
+    name = "envoy.resource_monitors.global_downstream_max_connections"
+    message = "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
+    return {"name": name, "typed_config": typed(message, max_active_downstream_connections=MAX_CONNECTIONS)}
 
 
 def _stats_matcher() -> dict[str, object]:

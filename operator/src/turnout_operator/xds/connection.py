@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from turnout_operator.xds.observe import Traffic
 from turnout_operator.xds.stream import StreamState
-from turnout_operator.xds.table import Table, Touched
+from turnout_operator.xds.subscription import Request, Response
+from turnout_operator.xds.table import Touched
 from turnout_operator.xds.wire import decode, encode, node_id
 
 
 class Connection:
     """Couples one gRPC stream with its state. A blocked write holds up no other connection."""
 
-    def __init__(self, table: Table, drain_seconds: float, changed: Callable[[set[str]], None]) -> None:
-        self.state = StreamState(table, drain_seconds)
+    def __init__(self, state: StreamState, traffic: Traffic, changed: Callable[[set[str]], None]) -> None:
+        self.state = state
+        self._traffic = traffic
         self.node_id = ""
         self._changed = changed
         self._wake = asyncio.Event()
@@ -49,16 +52,22 @@ class Connection:
             self.node_id = self.node_id or node_id(message)
             request = decode(message)
             if request is not None:
-                self.state.receive(request)
-                self._tell()
-                self._wake.set()
+                self._receive(request)
+
+    def _receive(self, request: Request) -> None:
+        self._traffic.nacks += request.error is not None
+        self.state.receive(request)
+        if self.state.changed:
+            names, self.state.changed = self.state.changed, set()
+            self._changed(names)
+        self._wake.set()
 
     async def _write(self, context: Any) -> None:
         loop = asyncio.get_running_loop()
         while True:
             self._wake.clear()
             while response := self.state.next_response(loop.time()):
-                await context.write(encode(response))
+                await context.write(self._encode(response))
             await self._sleep(loop)
 
     async def _sleep(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -70,7 +79,9 @@ class Connection:
         except TimeoutError:
             return
 
-    def _tell(self) -> None:
-        if self.state.changed:
-            names, self.state.changed = self.state.changed, set()
-            self._changed(names)
+    def _encode(self, response: Response) -> bytes:
+        data = encode(response)
+        self._traffic.responses += 1
+        self._traffic.resources += len(response.resources)
+        self._traffic.sent_bytes += len(data)
+        return data

@@ -49,7 +49,6 @@ class Holdings:
         self.subs[kind].held.pop(name, None)
         if kind is Kind.CLUSTER:
             self.lifetimes.keep(name)
-            self._endpoints.held.pop(name, None)
             self._warm.discard(name)
 
     def accepted(self, kind: Kind, resource: Resource) -> None:
@@ -79,16 +78,19 @@ class Holdings:
             self._free(self.lifetimes.release(route.uses))
 
     def usable(self, route: Resource) -> bool:
-        """Whether the Envoy has all that `route` uses; else it is looked at again when that changes.
+        """Whether the Envoy has all that `route` uses; else it is looked at again when that changes."""
+        missing = self.missing(route)
+        for cluster in missing:
+            self._waiting.setdefault(cluster, set()).add(route.name)
+        return not missing
 
-        A route table that replaces one must not send to a cluster that never had an endpoint there.
-        """
+    def missing(self, route: Resource) -> list[str]:
+        """The clusters that `route` uses and can't be sent to. One that never had an endpoint there is missing to a
+        route table that replaces another, which serves meanwhile."""
         replaces = route.name in self._routes.held
-        for cluster in route.uses:
-            if not self._ready(cluster) or (replaces and cluster not in self._warm):
-                self._waiting.setdefault(cluster, set()).add(route.name)
-                return False
-        return True
+        return [
+            cluster for cluster in route.uses if not self._ready(cluster) or (replaces and cluster not in self._warm)
+        ]
 
     def settled(self, route: Resource | None) -> bool:
         """Whether nothing that is under way will make `route` usable."""
@@ -98,7 +100,8 @@ class Holdings:
         )
 
     def _ready(self, cluster: str) -> bool:
-        return self._clusters.holds(self._table.get(Kind.CLUSTER, cluster)) and cluster in self._endpoints.held
+        has_endpoints = cluster in self._endpoints.held and cluster not in self._endpoints.forced
+        return has_endpoints and self._clusters.holds(self._table.get(Kind.CLUSTER, cluster))
 
     def _free(self, clusters: Iterable[str]) -> None:
         self._clusters.mark([name for name in clusters if self._table.get(Kind.CLUSTER, name) is None])

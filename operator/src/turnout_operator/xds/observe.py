@@ -11,13 +11,25 @@ from turnout_operator.plan.routes import PolicyKey
 class Observation:
     """How many Envoys are connected, how many of them route by `version`, and the errors of those that refused it.
 
-    `version` is that of the policy's current route, None if it has none; `nacks` is keyed by node id.
+    `version` is that of the policy's current route, None if it has none; `nacks` is keyed by node id; `waiting` are
+    clusters whose first endpoint an Envoy waits for, keeping the policy's previous route meanwhile.
     """
 
     connected: int
     acked: int
     nacks: Mapping[str, str] = field(default_factory=dict)
     version: str | None = None
+    waiting: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What was sent to all Envoys and refused by them since the start; bytes are those of resources and envelopes."""
+
+    responses: int = 0
+    resources: int = 0
+    sent_bytes: int = 0
+    nacks: int = 0
 
 
 class Notifier:

@@ -9,7 +9,8 @@ from envoy.service.discovery.v3 import discovery_pb2
 
 from turnout_operator.plan.routes import Endpoint, PolicyKey, PolicyRoute
 from turnout_operator.xds.connection import Connection
-from turnout_operator.xds.observe import Notifier, Observation
+from turnout_operator.xds.observe import Notifier, Observation, Traffic
+from turnout_operator.xds.stream import StreamState
 from turnout_operator.xds.table import Table, Touched
 
 _SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -33,6 +34,7 @@ class XdsServer:
         self._notifier = Notifier(on_change)
         self._drain_seconds = drain_seconds
         self._connections: set[Connection] = set()
+        self.traffic = Traffic()
         self._serving = False
         self._server: grpc.aio.Server | None = None
 
@@ -82,12 +84,14 @@ class XdsServer:
         bundle = self._table.bundle_of(key)
         if bundle is None:
             return Observation(connected, acked=0)
+        late = [each for each in self._connections if not each.state.acked(bundle.name)]
         errors = {each.node_id: each.state.error(bundle.name) for each in self._connections}
         return Observation(
             connected=connected,
-            acked=sum(each.state.acked(bundle.name) for each in self._connections),
+            acked=connected - len(late),
             nacks={node: error for node, error in errors.items() if error is not None},
             version=bundle.policy.version,
+            waiting=tuple(sorted({cluster for each in late for cluster in each.state.waiting(bundle.name)})),
         )
 
     def _touch(self, touched: Touched, *keys: PolicyKey) -> None:
@@ -106,7 +110,7 @@ class XdsServer:
     async def _stream(self, requests: Any, context: Any) -> None:
         if not self._serving:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "standby")
-        connection = Connection(self._table, self._drain_seconds, self._changed)
+        connection = Connection(StreamState(self._table, self._drain_seconds), self.traffic, self._changed)
         self._connections.add(connection)
         self._notifier.note(self._table.keys())
         try:

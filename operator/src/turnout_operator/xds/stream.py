@@ -62,6 +62,13 @@ class StreamState:
         """Whether the Envoy routes objective `name` by the desired version."""
         return self._subs[Kind.ROUTE].holds(self._table.get(Kind.ROUTE, name)) and name in self._subs[Kind.SCOPE].held
 
+    def waiting(self, name: str) -> tuple[str, ...]:
+        """Clusters whose ACK, or whose first endpoint, the desired version of objective `name` waits for."""
+        route = self._table.get(Kind.ROUTE, name)
+        if route is None or self._subs[Kind.ROUTE].up_to_date(route):
+            return ()
+        return tuple(sorted(self._holdings.missing(route)))
+
     def error(self, name: str) -> str | None:
         """Why the Envoy refused the desired version of objective `name`, or of something that it needs."""
         bundle = self._table.bundle(name)
@@ -114,7 +121,8 @@ class StreamState:
         elif len(response.resources) == 1:
             self._holdings.refused(response.kind, response.resources[0], error)
         else:
-            sub.alone.update(resource.name for resource in response.resources)
+            sub.alone.update(names)
+            sub.force(resource.name for resource in response.resources)
 
     def _tell(self, kind: Kind, names: Iterable[str]) -> None:
         if kind in (Kind.SCOPE, Kind.ROUTE):

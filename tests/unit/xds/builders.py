@@ -1,0 +1,62 @@
+"""Routes and requests with overrides."""
+
+from turnout_operator.plan.routes import ArmRoute, Endpoint, PolicyKey, PolicyRoute, Sticky
+from turnout_operator.xds.resources import Kind, Resource
+from turnout_operator.xds.stream import StreamState
+from turnout_operator.xds.subscription import Request, Response
+
+HOST = Endpoint("10.0.0.1", 8080)
+
+
+def route(
+    name: str = "fd",
+    weights: dict[str, int] | None = None,
+    *,
+    version: str = "v1",
+    objective: str | None = None,
+    sticky: Sticky | None = None,
+    timeout: float = 1.0,
+) -> PolicyRoute:
+    """A policy of namespace demo; `weights` maps revisions to basis points, the first is the stable arm."""
+    arms = tuple(ArmRoute(f"arm-{rev}", f"demo/{rev}", rev, bp) for rev, bp in (weights or {"a": 10_000}).items())
+    return PolicyRoute(PolicyKey("demo", name), objective or name, version, sticky, arms, timeout)
+
+
+class Conversation:
+    """One stream driven by hand: collects what is sent and answers it when told."""
+
+    def __init__(self, state: StreamState) -> None:
+        self.state = state
+
+    def ask(self, kind: Kind, *names: str, held: dict[str, str] | None = None, drop: tuple[str, ...] = ()) -> None:
+        self.state.receive(Request(kind, subscribe=names, unsubscribe=drop, versions=held or {}))
+
+    def sent(self, now: float = 0.0) -> list[Response]:
+        """All that is sent at `now`, unanswered."""
+        return list(iter(lambda: self.state.next_response(now), None))
+
+    def ack(self, response: Response, error: str | None = None) -> None:
+        self.state.receive(Request(response.kind, nonce=response.nonce, error=error))
+
+    def settle(self, now: float = 0.0) -> list[tuple[str, str]]:
+        """Answer like an Envoy until nothing more comes; returns (kind, name) as sent, removals with a minus."""
+        log = []
+        while response := self.state.next_response(now):
+            log += [(response.kind.name, each.name) for each in response.resources]
+            log += [(response.kind.name, f"-{name}") for name in response.removed]
+            self.ack(response)
+            self._follow(response.kind, response.resources, response.removed)
+        return log
+
+    def open(self, now: float = 0.0) -> list[tuple[str, str]]:
+        """A fresh Envoy's subscriptions, in its order."""
+        log = []
+        for kind in (Kind.CLUSTER, Kind.LISTENER, Kind.SCOPE):
+            self.ask(kind)
+            log += self.settle(now)
+        return log
+
+    def _follow(self, kind: Kind, resources: tuple[Resource, ...], removed: tuple[str, ...]) -> None:
+        needs = {Kind.CLUSTER: Kind.ENDPOINTS, Kind.SCOPE: Kind.ROUTE}
+        if kind in needs:
+            self.ask(needs[kind], *(each.name for each in resources), drop=removed)
