@@ -1,14 +1,15 @@
 """Taking the local cluster away, whole or half dead: processes, mounts, control groups, files."""
 
+import errno
 import os
 import shutil
-from collections.abc import Iterable
+import socket
 from pathlib import Path
 
-from tests.cluster import network, settings
+from tests.cluster import mounts, network, settings
 from tests.cluster.paths import RUN, State
 from tests.cluster.processes import Supervisor, kill, start_time, wait_for
-from tests.cluster.shell import ClusterError, succeeds
+from tests.cluster.shell import ClusterError
 
 CGROUPS = Path("/sys/fs/cgroup")
 CNI_HOME = Path("/var/lib/cni")
@@ -18,15 +19,13 @@ SHIMS = Path("/run/containerd/s")
 def take_down(state: State, supervisor: Supervisor) -> None:
     """Leave nothing of the cluster on this machine; safe to repeat, and after any crash."""
     _end_processes(supervisor)
-    traces = task_traces(RUN / "containerd")
-    unmount_below(RUN, state.root)
+    mounts.undo(RUN, state.root)
     network.down()
-    for trace in traces:
-        trace.unlink(missing_ok=True)
     _remove_kubelet_home()
-    _remove_cni_state()
+    remove_cni_results(CNI_HOME / "results")
     _remove_log_links(state)
-    for folder in (SHIMS, SHIMS.parent):
+    remove_dead_sockets(SHIMS)
+    for folder in (CNI_HOME / "results", CNI_HOME, SHIMS, SHIMS.parent):
         _try_rmdir(folder)
     remove_cgroups()
     shutil.rmtree(RUN, ignore_errors=True)
@@ -53,29 +52,12 @@ def _pod_processes() -> set[int]:
     return {int(pid) for group in pod_cgroups() for pid in _read(group / "cgroup.procs").split()}
 
 
-def task_traces(runtime: Path) -> list[Path]:
-    """Return what tasks keep outside containerd's `runtime` folder: shims' sockets, the loopback plugin's results."""
-    sockets = [
-        Path(address.read_text().strip().removeprefix("unix://"))
-        for address in runtime.glob("io.containerd.runtime.v2.task/*/*/address")
-    ]
-    tasks = runtime.glob("io.containerd.runtime.v2.task/*/*")
-    return [*sockets, *(CNI_HOME / "results" / f"cni-loopback-{task.name}-lo" for task in tasks)]
-
-
-def mounts_below(table: str, roots: Iterable[Path]) -> list[str]:
-    """Return the mount points of a /proc/mounts `table` at or below `roots`, innermost first."""
-    points = [line.split()[1].encode().decode("unicode_escape") for line in table.splitlines() if line]
-    prefixes = [str(root) for root in roots]
-    inside = [point for point in points if any(point == p or point.startswith(f"{p}/") for p in prefixes)]
-    return sorted(inside, key=len, reverse=True)
-
-
-def unmount_below(*roots: Path) -> None:
-    """Unmount everything at and below `roots`, detaching what is busy."""
-    for point in mounts_below(Path("/proc/mounts").read_text(), roots):
-        if not succeeds(["umount", point]):
-            succeeds(["umount", "--lazy", point])
+def remove_dead_sockets(folder: Path) -> None:
+    """Remove the sockets on which no process listens: containerd's shims leave theirs when they are killed."""
+    for path in folder.glob("*"):
+        with socket.socket(socket.AF_UNIX) as probe:
+            if path.is_socket() and probe.connect_ex(str(path)) == errno.ECONNREFUSED:
+                path.unlink()
 
 
 def pod_cgroups() -> list[Path]:
@@ -110,11 +92,11 @@ def _remove_kubelet_home() -> None:
     _try_rmdir(home)
 
 
-def _remove_cni_state() -> None:
-    for result in CNI_HOME.glob(f"results/{settings.CNI_NETWORK}-*"):
-        result.unlink()
-    for folder in (CNI_HOME / "results", CNI_HOME):
-        _try_rmdir(folder)
+def remove_cni_results(folder: Path) -> None:
+    """Remove what CNI plugins remember of our pods, known by where their network namespaces are."""
+    for result in folder.glob("*"):
+        if str(RUN) in _read(result):
+            result.unlink()
 
 
 def _remove_log_links(state: State) -> None:

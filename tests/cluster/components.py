@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.cluster import settings
-from tests.cluster.config import SOCKET
+from tests.cluster.config import KUBELET_ROOT, SOCKET
 from tests.cluster.paths import State
 from tests.cluster.processes import Component
 
@@ -105,7 +105,7 @@ def kubelet(state: State, node: Path) -> Component:
         {
             "config": f"{state.config}/kubelet.json",
             "kubeconfig": f"{state.config}/kubelet.kubeconfig",
-            "root-dir": f"{state.data}/kubelet",
+            "root-dir": str(KUBELET_ROOT),
             "hostname-override": settings.NODE_NAME,
             "node-ip": settings.NODE_ADDRESS,
         },

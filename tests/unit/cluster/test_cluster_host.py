@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from tests.cluster import cleanup, host, owner, pki, prerequisites, programs
+from tests.cluster import cleanup, host, mounts, owner, pki, prerequisites, programs
+from tests.cluster.paths import RUN
 from tests.cluster.pki import Identity
 from tests.cluster.shell import ClusterError
 
@@ -12,18 +13,26 @@ from tests.cluster.shell import ClusterError
 def test_mounts_are_undone_from_the_inside_and_only_ours() -> None:
     points = ("/c/.cluster/data/x", "/c/.cluster/data/x/y\\040z", "/c/.cluster2/q")
     table = "".join(f"tmpfs {point} tmpfs rw 0 0\n" for point in points)
-    found = cleanup.mounts_below(table, [Path("/c/.cluster")])
+    found = mounts.below(table, [Path("/c/.cluster")])
     assert found == ["/c/.cluster/data/x/y z", "/c/.cluster/data/x"]
 
 
-def test_traces_of_tasks_outside_their_folder(tmp_path: Path) -> None:
-    task = tmp_path / "io.containerd.runtime.v2.task" / "k8s.io" / "abc"
-    task.mkdir(parents=True)
-    (task / "address").write_text("unix:///run/containerd/s/123\n")
-    assert cleanup.task_traces(tmp_path) == [
-        Path("/run/containerd/s/123"),
-        Path("/var/lib/cni/results/cni-loopback-abc-lo"),
-    ]
+def test_only_sockets_without_a_listener_are_removed(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as living, socket.socket(socket.AF_UNIX) as dead:
+        living.bind(str(tmp_path / "living"))
+        living.listen()
+        dead.bind(str(tmp_path / "dead"))
+        dead.close()
+        (tmp_path / "file").touch()
+        cleanup.remove_dead_sockets(tmp_path)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "living"]
+
+
+def test_only_results_of_our_pods_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "ours").write_text(f'{{"sandbox": "{RUN}/containerd/netns/cni-1"}}')
+    (tmp_path / "theirs").write_text('{"sandbox": "/run/netns/cni-2"}')
+    cleanup.remove_cni_results(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["theirs"]
 
 
 def test_another_checkouts_cluster_is_refused_by_name(tmp_path: Path) -> None:
