@@ -63,3 +63,40 @@ images: setup ## Build the images that changed and load them into the cluster
 .PHONY: tools
 tools: setup ## Build kubectl, helm and kubeconform into .cluster/bin
 	@$(CLUSTER) tools
+
+SCHEMAS := crds/ docs/reference.md
+
+.PHONY: generate
+generate: setup ## Write the CRDs, their reference page and the chart's copies from the models
+	@$(RUN) python -m turnout_operator.api.crd $(SCHEMAS)
+	@$(RUN) python charts/generate.py
+
+.PHONY: format
+format: setup ## Format and fix what a tool can fix
+	@$(RUN) ruff check --fix --quiet
+	@$(RUN) ruff format --quiet
+
+.PHONY: lint
+lint: setup ## Style, types, layers, and drift of generated files
+	@$(RUN) ruff check --quiet
+	@$(RUN) ruff format --check --quiet
+	@$(RUN) mypy
+	@$(RUN) lint-imports
+	@$(RUN) python -m turnout_operator.api.crd --check $(SCHEMAS)
+	@$(RUN) python charts/generate.py --check
+
+.PHONY: redis
+redis: setup
+	@$(RUN) python -c "from tests.cluster.prerequisites import ensure; ensure({'redis-server': 'redis-server'})"
+
+.PHONY: test-fast
+test-fast: lint redis ## All that needs no cluster: lint, unit, and integration with Envoy and Redis
+	@$(RUN) pytest tests/unit tests/integration
+
+.PHONY: test-e2e
+test-e2e: setup ## The chart and the whole path on a real cluster, which is removed afterwards (KEEP_CLUSTER=1 keeps it)
+	@[ -n "$${KEEP_CLUSTER:-}" ] || trap '$(CLUSTER) down' EXIT; \
+	$(CLUSTER) up && $(CLUSTER) tools && $(CLUSTER) images && $(RUN) pytest tests/chart tests/e2e
+
+.PHONY: test
+test: test-fast test-e2e ## Everything: from a fresh clone on a fresh machine
