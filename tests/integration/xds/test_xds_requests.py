@@ -1,0 +1,134 @@
+"""What callers get besides predictions, and what pods get to know."""
+
+import io
+import re
+
+import pytest
+import pytest_asyncio
+from tests.integration.xds.world import BODY, Envoy, World, policy
+
+PROBLEMS = "https://turnout.dev/problems/"
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def envoy(shared: World) -> Envoy:
+    await shared.start_pods("a", "slow", "partly", "gone")
+    await shared.serve(
+        policy("fd", {"a": 10_000}, version="abc123"),
+        policy("body", {"a": 10_000}, sticky=BODY),
+        policy("plain", {"a": 10_000}, sticky=None),
+        policy("hasty", {"slow": 10_000}, timeout=0.1),
+        policy("empty", {"nobody": 10_000}),
+        policy("partly", {"partly": 10_000}),
+        policy("gone", {"gone": 10_000}),
+    )
+    return await shared.start_envoy()
+
+
+async def problem(envoy: Envoy, path: str, method: str = "POST", **more: object) -> tuple[int, str, dict[str, str]]:
+    """Ask by hand; returns status, the problem's slug and the headers. Asserts that it is a problem."""
+    async with envoy.session.request(method, envoy.url + path, **more) as response:  # type: ignore[arg-type]
+        assert response.content_type == "application/problem+json"
+        body = await response.json()
+        assert body["status"] == response.status
+        assert body["title"]
+        return response.status, body["type"].removeprefix(PROBLEMS), dict(response.headers)
+
+
+async def test_pods_learn_objective_version_arm_propensity_and_entity(envoy: Envoy) -> None:
+    status, answer = await envoy.predict("fd", "customer-1")
+    told = {name: value for name, value in answer["headers"].items() if name.startswith("x-turnout-")}
+    assert status == 200
+    assert told == {
+        "x-turnout-objective": "demo/fd",
+        "x-turnout-policy-version": "abc123",
+        "x-turnout-arm": "a",
+        "x-turnout-propensity": "1",
+        "x-turnout-entity": "customer-1",
+    }
+
+
+async def test_callers_learn_arm_and_version(envoy: Envoy) -> None:
+    async with envoy.session.post(f"{envoy.url}/v1/demo/fd/predict") as response:
+        assert response.headers["x-turnout-arm"] == "a"
+        assert response.headers["x-turnout-policy-version"] == "abc123"
+
+
+@pytest.mark.parametrize("objective", ["fd", "body", "plain"])
+async def test_callers_cannot_set_what_the_gateway_vouches_for(envoy: Envoy, objective: str) -> None:
+    spoofed = {f"X-Turnout-{name}": "spoofed" for name in ("Objective", "Arm", "Entity", "Propensity", "Shadow", "New")}
+    _, answer = await envoy.predict(objective, headers={**spoofed, "x-envoy-upstream-rq-timeout-ms": "1"})
+    assert "spoofed" not in answer["headers"].values()
+    assert "x-turnout-entity" not in answer["headers"]
+
+
+async def test_an_empty_id_is_no_id(envoy: Envoy) -> None:
+    status, answer = await envoy.predict("fd", "")
+    assert status == 200
+    assert "x-turnout-entity" not in answer["headers"]
+
+
+@pytest.mark.parametrize("path", ["/v1/demo/unknown/predict", "/v1/other/fd/predict", "/v1/demo/fd/feedback", "/"])
+async def test_unknown_paths(envoy: Envoy, path: str) -> None:
+    assert (await problem(envoy, path))[:2] == (404, "unknown-objective")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+async def test_other_methods(envoy: Envoy, method: str) -> None:
+    status, slug, headers = await problem(envoy, "/v1/demo/fd/predict?x=1", method)
+    assert (status, slug, headers["Allow"]) == (405, "method-not-allowed", "POST")
+
+
+@pytest.mark.parametrize("entity", ["café", "Ж", "tab\tbed"])
+async def test_header_ids_outside_printable_ascii(envoy: Envoy, entity: str) -> None:
+    answer = await problem(envoy, "/v1/demo/fd/predict", headers={"x-entity-id": entity})
+    assert answer[:2] == (400, "invalid-entity-id")
+
+
+@pytest.mark.parametrize("entity", ["café", "a\r\nx-turnout-arm: evil", "nul\0", "tab\tbed"])
+async def test_body_ids_outside_printable_ascii(envoy: Envoy, entity: str) -> None:
+    answer = await problem(envoy, "/v1/demo/body/predict", json={"customer": {"id": entity}})
+    assert answer[:2] == (400, "invalid-entity-id")
+
+
+async def test_a_body_too_large_to_read(envoy: Envoy) -> None:
+    answer = await problem(envoy, "/v1/demo/body/predict", data=io.BytesIO(b"x" * 5_000_000))
+    assert answer[:2] == (413, "body-too-large")
+
+
+async def test_no_endpoints(envoy: Envoy) -> None:
+    assert (await problem(envoy, "/v1/demo/empty/predict"))[:2] == (503, "no-endpoints")
+
+
+async def test_timeout_is_the_policys(shared: World, envoy: Envoy) -> None:
+    shared.pods["slow"].delay = 0.3
+    assert (await problem(envoy, "/v1/demo/hasty/predict"))[:2] == (504, "timeout")
+
+
+async def test_a_dead_pod_is_retried_on_another_host(shared: World, envoy: Envoy) -> None:
+    dead = shared.pods["partly"].endpoint
+    await shared.pods["partly"].stop()
+    shared.xds.set_endpoints("demo/partly", [dead, shared.pods["a"].endpoint])
+    await shared.endpoints_are("demo/partly", 2, envoy)
+    assert {(await envoy.predict("partly"))[0] for _ in range(20)} == {200}
+
+
+async def test_pods_that_all_refuse(shared: World, envoy: Envoy) -> None:
+    await shared.pods["gone"].stop()
+    assert (await problem(envoy, "/v1/demo/gone/predict"))[:2] == (503, "upstream-unavailable")
+
+
+async def test_the_bootstrap_shows_readiness_and_metrics_and_no_more(shared: World, envoy: Envoy) -> None:
+    await envoy.predict("fd", "customer-1")
+    status = await envoy.status_url()
+    async with shared.session.get(f"{status}/ready") as response:
+        assert (response.status, (await response.text()).strip()) == (200, "LIVE")
+    async with shared.session.get(f"{status}/stats/prometheus") as response:
+        metrics = await response.text()
+    assert re.search(r'envoy_cluster_upstream_rq_total{envoy_cluster_name="demo/a"} [1-9]', metrics)
+    assert "envoy_cluster_upstream_cx_rx_bytes" not in metrics
+    async with shared.session.get(f"{status}/config_dump") as response:
+        assert response.status == 404
