@@ -203,6 +203,15 @@ class World:
             await asyncio.sleep(0.005)
         raise AssertionError(lines)
 
+    async def clusters_are(self, envoy: Envoy, names: set[str]) -> None:
+        """Wait until the Envoy has just these clusters of ours."""
+        for _ in range(1_000):
+            found = {line.partition("::")[0] for line in (await envoy.admin("/clusters")).splitlines()}
+            if {name for name in found if name.startswith("demo/")} == names:
+                return
+            await asyncio.sleep(0.005)
+        raise AssertionError(found)
+
     def seen(self, name: str) -> Observation:
         return self.xds.observation(key(name))
 
