@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 
 from tests.cluster import mounts, network, settings
-from tests.cluster.paths import RUN, State
+from tests.cluster.paths import KUBELET_ROOT, RUN, State
 from tests.cluster.processes import Supervisor, kill, start_time, wait_for
 from tests.cluster.shell import ClusterError
 
@@ -19,7 +19,7 @@ SHIMS = Path("/run/containerd/s")
 def take_down(state: State, supervisor: Supervisor) -> None:
     """Leave nothing of the cluster on this machine; safe to repeat, and after any crash."""
     _end_processes(supervisor)
-    mounts.undo(RUN, state.root)
+    mounts.undo(RUN, KUBELET_ROOT, state.root)
     network.down()
     _remove_kubelet_home()
     remove_cni_results(CNI_HOME / "results")
@@ -28,8 +28,8 @@ def take_down(state: State, supervisor: Supervisor) -> None:
     for folder in (CNI_HOME / "results", CNI_HOME, SHIMS, SHIMS.parent):
         _try_rmdir(folder)
     remove_cgroups()
-    shutil.rmtree(RUN, ignore_errors=True)
-    shutil.rmtree(state.root, ignore_errors=True)
+    for folder in (RUN, KUBELET_ROOT, state.root):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _end_processes(supervisor: Supervisor) -> None:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tests.cluster import settings
-from tests.cluster.config import KUBELET_ROOT, SOCKET
-from tests.cluster.paths import State
+from tests.cluster.config import SOCKET
+from tests.cluster.paths import KUBELET_ROOT, State
 from tests.cluster.processes import Component
 
 

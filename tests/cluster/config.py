@@ -8,7 +8,6 @@ from tests.cluster import settings
 from tests.cluster.paths import RUN, State
 
 SOCKET = RUN / "containerd.sock"
-KUBELET_ROOT = RUN / "kubelet"  # shows a folder of the checkout, whose own path may be too long for sockets
 
 
 def kubeconfig(state: State, client: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from tests.cluster import (
     components,
     config,
     host,
-    mounts,
     network,
     node_images,
     owner,
@@ -108,7 +107,6 @@ class LocalCluster:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         self.state.kubeconfig.chmod(0o600)
-        mounts.bind(self.state.data / "kubelet", config.KUBELET_ROOT)
         network.up()
 
     def _start_control_plane(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.cluster.shell import run, succeeds
+from tests.cluster.shell import ClusterError, succeeds
 
 TABLE = Path("/proc/mounts")
 
@@ -16,16 +16,14 @@ def below(table: str, roots: Iterable[Path]) -> list[str]:
     return sorted(inside, key=len, reverse=True)
 
 
-def bind(source: Path, target: Path) -> None:
-    """Show `source` at `target`, unless it is shown there."""
-    source.mkdir(parents=True, exist_ok=True)
-    target.mkdir(parents=True, exist_ok=True)
-    if not target.is_mount():
-        run(["mount", "--bind", source, target])
-
-
 def undo(*roots: Path) -> None:
-    """Unmount everything at and below `roots`, detaching what is busy."""
+    """Unmount everything at and below `roots`, detaching what is busy.
+
+    Raises:
+        ClusterError: something stays mounted; what lies below must not be deleted then, since it is not ours.
+    """
     for point in below(TABLE.read_text(), roots):
         if not succeeds(["umount", point]):
             succeeds(["umount", "--lazy", point])
+    if staying := below(TABLE.read_text(), roots):
+        raise ClusterError(f"these cannot be unmounted: {', '.join(staying)}")

@@ -7,6 +7,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 SOURCES = Path(__file__).resolve().parent
 RUN = Path("/run/turnout-cluster")  # short paths for sockets; emptied by a reboot, as the processes are
+KUBELET_ROOT = Path("/var/lib/turnout-cluster")  # pods' volumes beside the kubelet's sockets: on disk, and short too
 
 
 def cache_root() -> Path:
@@ -41,7 +42,7 @@ class State:
 
     @property
     def data(self) -> Path:
-        """What etcd, containerd and the kubelet keep."""
+        """What etcd and containerd keep."""
         return self.root / "data"
 
     @property
