@@ -16,7 +16,7 @@ class FakeApi:
         self.script: list[list[dict[str, Any] | Exception]] = []
         self.requests: list[tuple[str, str]] = []
         self.refuse: Exception | None = None
-        self.version = 0
+        self.version = 1000
 
     async def request(self, method, path, *, query=None, body=None, content_type="", accept="", timeout=0):
         self.requests.append((method, path))
@@ -43,7 +43,11 @@ class FakeApi:
         return self._store(path, body)
 
     def _patch(self, path, body):
-        return self._store(path, body)
+        """An apply: of a whole object, or of its status."""
+        base = path.removesuffix("/status")
+        known = self.objects.get(base, {"metadata": {"uid": f"u-{body['metadata']['name']}", "generation": 1}})
+        changed = {"status": body["status"]} if path != base else body
+        return self._store(base, {**known, **changed, "metadata": {**known["metadata"], **body["metadata"]}})
 
     def _store(self, path, body):
         self.version += 1

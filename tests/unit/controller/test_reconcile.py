@@ -1,0 +1,225 @@
+"""The reconcilers around a hand-written API server: what is written, and that nothing is written twice."""
+
+import pytest
+from tests.unit.kube.fakes import FakeApi
+from tests.unit.plan.builders import DIGEST, NOW
+
+from turnout_operator.controller.caches import Caches
+from turnout_operator.controller.model_deployments import ModelDeploymentReconciler
+from turnout_operator.controller.reporting import Reporter
+from turnout_operator.controller.routing_policies import RoutingPolicyReconciler
+from turnout_operator.kube.events import EventRecorder
+from turnout_operator.kube.resources import DEPLOYMENTS, MODEL_DEPLOYMENTS, ROUTING_POLICIES
+from turnout_operator.kube.store import Key
+from turnout_operator.plan.routes import PolicyKey
+from turnout_operator.plan.settings import PlanSettings
+from turnout_operator.xds.observe import Observation
+from turnout_operator.xds.table import ObjectiveConflict
+
+MD = Key("ns", "m")
+RP = Key("ns", "p")
+
+
+class FakeGateways:
+    """Takes routes as XdsServer does; `seen` is what its Envoys say."""
+
+    def __init__(self) -> None:
+        self.routes = {}
+        self.seen = Observation(connected=1, acked=1)
+
+    def set_route(self, route) -> None:
+        for key, other in self.routes.items():
+            if key != route.key and (key.namespace, other.objective) == (route.key.namespace, route.objective):
+                raise ObjectiveConflict(route.objective, key)
+        self.routes[route.key] = route
+
+    def delete_route(self, key) -> None:
+        self.routes.pop(key, None)
+
+    def observation(self, key):
+        return self.seen
+
+
+class World:
+    """Caches, API server and reconcilers wired as the operator wires them."""
+
+    def __init__(self) -> None:
+        self.api = FakeApi()
+        self.caches = Caches()
+        self.clock = 100.0
+        self.gateways = FakeGateways()
+        customs = {kind: self.caches.store(kind) for kind in (MODEL_DEPLOYMENTS, ROUTING_POLICIES)}
+        reporter = Reporter(self.api, EventRecorder(self.api, "me"), customs)
+        settings = PlanSettings(runtime_image="runtime:1")
+        self.deployments = ModelDeploymentReconciler(self.api, self.caches, reporter, settings, lambda: NOW)
+        self.policies = RoutingPolicyReconciler(
+            self.caches, reporter, self.gateways, lambda: NOW, clock=lambda: self.clock
+        )
+
+    def put(self, kind, name: str, spec, **more) -> None:
+        meta = {"namespace": "ns", "name": name, "uid": f"u-{name}", "generation": 1}
+        meta |= {"resourceVersion": self.next_version(), "creationTimestamp": NOW}
+        self.api.objects[kind.path("ns", name)] = {"metadata": meta, "spec": spec, **more}
+        self.caches.store(kind).put({"metadata": meta, "spec": spec, **more})
+
+    def next_version(self) -> str:
+        self.api.version += 1
+        return str(self.api.version)
+
+    def model_deployment(self, **spec) -> None:
+        bundle = {"uri": "configmap://b", "digest": DIGEST}
+        self.put(MODEL_DEPLOYMENTS, "m", {"bundle": bundle, **spec})
+
+    def policy(self, name: str = "p", deployment: str = "m", **spec) -> None:
+        arms = [{"name": "main", "modelDeployment": deployment}]
+        self.put(ROUTING_POLICIES, name, {"arms": arms, **spec})
+
+    def become_ready(self) -> None:
+        for live in list(self.caches.deployments):
+            replicas = live["spec"]["replicas"]
+            status = {"observedGeneration": 1, "updatedReplicas": replicas, "readyReplicas": replicas}
+            meta = {**live["metadata"], "resourceVersion": self.next_version()}
+            self.caches.store(DEPLOYMENTS).put({**live, "metadata": meta, "status": status})
+
+    def writes(self) -> list[str]:
+        """Verb and collection of the writes since the last call."""
+        done, self.api.requests = self.api.requests, []
+        return [f"{verb} {path.split('/namespaces/ns/')[1].split('/')[0]}" for verb, path in done if verb != "GET"]
+
+    def status(self, kind=MODEL_DEPLOYMENTS, key: Key = MD):
+        return self.caches.store(kind).get(key)["status"]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_children_come_in_the_order_of_dependence_and_then_nothing_is_written_again(world):
+    world.model_deployment()
+    await world.deployments.reconcile(MD)
+    written = [write for write in world.writes() if "events" not in write]
+    assert set(written[:4]) == {
+        "PATCH configmaps", "PATCH serviceaccounts", "PATCH services", "PATCH poddisruptionbudgets"
+    }  # fmt: skip
+    assert written[4:] == ["PATCH deployments", "PATCH modeldeployments"]
+    await world.deployments.reconcile(MD)
+    await world.deployments.reconcile(MD)
+    assert world.writes() in ([], ["PATCH modeldeployments"])
+    await world.deployments.reconcile(MD)
+    assert world.writes() == []
+
+
+async def test_drift_is_mended(world):
+    world.model_deployment()
+    await world.deployments.reconcile(MD)
+    await world.deployments.reconcile(MD)
+    world.writes()
+    live = next(iter(world.caches.deployments))
+    drifted = {**live, "spec": {**live["spec"], "replicas": 7}}
+    drifted["metadata"] = {**live["metadata"], "resourceVersion": world.next_version()}
+    world.caches.store(DEPLOYMENTS).put(drifted)
+    await world.deployments.reconcile(MD)
+    assert "PATCH deployments" in world.writes()
+
+
+async def test_an_object_being_deleted_is_left_alone(world):
+    world.model_deployment()
+    world.caches.model_deployments.get(MD)["metadata"]["deletionTimestamp"] = NOW
+    await world.deployments.reconcile(MD)
+    assert world.writes() == []
+
+
+async def test_what_pydantic_refuses_becomes_a_condition_and_children_stay(world):
+    world.model_deployment()
+    await world.deployments.reconcile(MD)
+    world.writes()
+    world.model_deployment(fieldOfTheFuture=1)
+    await world.deployments.reconcile(MD)
+    assert [write for write in world.writes() if "events" not in write] == ["PATCH modeldeployments"]
+    accepted = world.status()["conditions"][0]
+    assert (accepted["type"], accepted["status"]) == ("Accepted", "False")
+    assert "fieldOfTheFuture" in accepted["message"]
+
+
+async def ready_world(world) -> World:
+    world.model_deployment()
+    await world.deployments.reconcile(MD)
+    world.become_ready()
+    await world.deployments.reconcile(MD)
+    world.policy()
+    world.writes()
+    return world
+
+
+async def test_a_policy_is_programmed_then_reported_once(world):
+    await ready_world(world)
+    assert await world.policies.reconcile(RP) is None
+    assert [write for write in world.writes() if "events" not in write] == ["PATCH routingpolicies"]
+    assert world.status(ROUTING_POLICIES, RP)["weights"] == "main=100→100"
+    await world.policies.reconcile(RP)
+    assert world.writes() == []
+
+
+async def test_the_report_waits_a_moment_for_the_gateways_and_then_says_who_is_missing(world):
+    await ready_world(world)
+    world.gateways.seen = Observation(connected=2, acked=1)
+    assert await world.policies.reconcile(RP) == pytest.approx(1.0)
+    assert world.writes() == []
+    world.clock += 1.5
+    assert await world.policies.reconcile(RP) is None
+    assert world.status(ROUTING_POLICIES, RP)["conditions"][-1]["reason"] == "AwaitingGateways"
+
+
+async def test_after_a_restart_gateways_that_have_not_come_back_yet_are_no_news(world):
+    await ready_world(world)
+    await world.policies.reconcile(RP)
+    world.writes()
+    world.policies.serving_started()
+    world.gateways.seen = Observation(connected=0, acked=0)
+    assert await world.policies.reconcile(RP) == pytest.approx(10.0)
+    assert world.writes() == []
+    world.clock += 11
+    await world.policies.reconcile(RP)
+    assert world.status(ROUTING_POLICIES, RP)["conditions"][-1]["reason"] == "NoGateway"
+
+
+async def test_a_deleted_policy_is_routed_no_more(world):
+    await ready_world(world)
+    await world.policies.reconcile(RP)
+    assert PolicyKey(*RP) in world.gateways.routes
+    world.caches.routing_policies.remove(RP)
+    await world.policies.reconcile(RP)
+    assert world.gateways.routes == {}
+
+
+async def test_of_two_policies_for_one_objective_the_older_wins_and_the_other_takes_over_when_it_goes(world):
+    await ready_world(world)
+    world.policy("q", objective="p")
+    for key in (Key("ns", "q"), RP):
+        await world.policies.reconcile(key)
+    assert list(world.gateways.routes) == [PolicyKey(*RP)]
+    assert world.status(ROUTING_POLICIES, Key("ns", "q"))["conditions"][0]["reason"] == "ObjectiveConflict"
+    world.caches.routing_policies.remove(RP)
+    await world.policies.reconcile(Key("ns", "q"))
+    assert list(world.gateways.routes) == [PolicyKey("ns", "q")]
+
+
+async def test_a_revision_stays_up_while_a_gateway_may_send_it_traffic(world):
+    await ready_world(world)
+    await world.policies.reconcile(RP)
+    old = world.status()["latestReadyRevision"]
+    bundle = {"uri": "configmap://b", "digest": DIGEST[:-1] + "b"}
+    world.put(MODEL_DEPLOYMENTS, "m", {"bundle": bundle}, status=world.status())
+    for _ in range(2):
+        await world.deployments.reconcile(MD)
+        world.become_ready()
+    assert world.status()["latestReadyRevision"] != old
+    assert replicas(world)[old] == 1
+    await world.policies.reconcile(RP)
+    await world.deployments.reconcile(MD)
+    assert replicas(world)[old] == 0
+
+
+def replicas(world: World) -> dict[str, int]:
+    return {live["metadata"]["name"]: live["spec"]["replicas"] for live in world.caches.deployments}
