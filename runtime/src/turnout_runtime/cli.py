@@ -1,6 +1,7 @@
 """`turnout`: what authors and operators of bundles type."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,20 +14,16 @@ from turnout_runtime.errors import BundleInvalid, BundleNotFound, DigestMismatch
 from turnout_runtime.log.read import rows
 
 
-class LogUnreadable(TurnoutError):
-    """The log directory cannot be read."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 when it did what was asked, 1 with one line on stderr when it could not."""
     arguments = _parser().parse_args(argv)
     try:
         arguments.run(arguments)
-    except TurnoutError as error:
+    except BrokenPipeError:  # the reader of our output has seen enough; nor shall the flush at exit complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (TurnoutError, OSError) as error:
         print(f"turnout: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has seen enough
     return 0
 
 
@@ -54,14 +51,9 @@ def _verify(arguments: argparse.Namespace) -> None:
 
 
 def _cat(arguments: argparse.Namespace) -> None:
-    try:
-        for block in rows(arguments.directory):
-            sys.stdout.buffer.write(block)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise LogUnreadable(f"cannot read {arguments.directory}: {error.strerror}") from error
+    for block in rows(arguments.directory):
+        sys.stdout.buffer.write(block)
+    sys.stdout.flush()
 
 
 def _describe(bundle: Path) -> Manifest:

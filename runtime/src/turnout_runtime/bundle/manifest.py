@@ -1,5 +1,6 @@
 """bundle.yaml, parsed once and checked against the files beside it. Pure."""
 
+import re
 from collections.abc import Collection
 from typing import Annotated, Literal
 
@@ -11,6 +12,7 @@ from turnout_runtime.errors import BundleInvalid
 
 FILE = "bundle.yaml"
 _MAX_TEXT = 256 * 1024
+_ENTRY_POINT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 Text = Annotated[str, Field(min_length=1, max_length=253)]
 
@@ -20,6 +22,12 @@ def _inside(path: str) -> str:
         return check_path(path)
     except BundleInvalid as error:
         raise ValueError(str(error)) from error
+
+
+def _entry_point(text: str) -> str:
+    if not _ENTRY_POINT.fullmatch(text):
+        raise ValueError("must be module:Class, such as workflow:FlightDelay")
+    return text
 
 
 class _Part(BaseModel):
@@ -39,7 +47,7 @@ class Manifest(_Part):
     apiVersion: Literal["bundle.turnout.dev/v1alpha1"]
     name: Text
     version: Text
-    workflow: Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
+    workflow: Annotated[Text, AfterValidator(_entry_point)]
     models: dict[Text, ModelFile] = Field(default_factory=dict, max_length=32)
     card: dict[Text, Annotated[str, Field(max_length=4096)]] = Field(default_factory=dict, max_length=64)
 

@@ -16,6 +16,7 @@ _log = logging.getLogger("turnout.log")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CHUNK = 1024**2
 _INTERVAL = 0.1  # seconds between writes: a record is with the kernel within 0.2 s, also on a busy machine
+REASONS = ("buffer_full", "disk_full", "io_error", "not_encodable", "record_too_large")
 BUFFER = 32 * 1024**2
 
 
@@ -30,7 +31,7 @@ class LogWriter:
         self._throttle = Throttle(10.0)
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self.written = 0
-        self.dropped: Counter[str] = Counter(buffer_full=0, record_too_large=0, disk_full=0, io_error=0)
+        self.dropped: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
 
     def start(self) -> None:
         """Begin to write."""

@@ -25,13 +25,20 @@ def route_of(objective: str, headers: Mapping[str, str]) -> Route:
     entity, salt = headers.get("x-turnout-entity"), headers.get("x-turnout-objective")
     return Route(
         objective=objective,
-        arm=headers.get("x-turnout-arm"),
-        policy_version=headers.get("x-turnout-policy-version"),
+        arm=_text(headers.get("x-turnout-arm")),
+        policy_version=_text(headers.get("x-turnout-policy-version")),
         propensity=_probability(headers.get("x-turnout-propensity")),
-        entity=entity,
+        entity=_text(entity),
         cohort=cohort_of(salt, entity) if salt and entity else None,
-        request_id=headers.get("x-request-id"),
+        request_id=_text(headers.get("x-request-id")),
     )
+
+
+def _text(header: str | None) -> str | None:
+    """The header as text that JSON can hold: bytes that are no UTF-8 become U+FFFD."""
+    if header is None or header.isascii():
+        return header
+    return header.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def cohort_of(objective: str, entity: str) -> int:

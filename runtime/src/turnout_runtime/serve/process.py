@@ -17,18 +17,18 @@ from turnout_runtime.config import RuntimeConfig
 from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.load import LoadedWorkflow, load_workflow
 from turnout_runtime.log.files import LogFiles
-from turnout_runtime.log.record import Identity, encode
+from turnout_runtime.log.record import Identity
 from turnout_runtime.log.writer import LogWriter
 from turnout_runtime.predict.admission import Admission
-from turnout_runtime.predict.dataplane import Dataplane, Sink
+from turnout_runtime.predict.dataplane import Dataplane
 from turnout_runtime.predict.expiry import Expiry
-from turnout_runtime.predict.prediction import Ids, Prediction
+from turnout_runtime.predict.prediction import Ids
 from turnout_runtime.serve.admin import AdminApi
 from turnout_runtime.serve.facts import FactStores, connect
 from turnout_runtime.serve.http import PredictionApi, server
 from turnout_runtime.serve.metrics import ServingMetrics
 from turnout_runtime.serve.readiness import Phase, Readiness
-from turnout_runtime.telemetry.throttle import Throttle
+from turnout_runtime.serve.sink import PredictionSink
 
 _log = logging.getLogger("turnout.serve")
 _LOG_PATIENCE = 3.0  # seconds for the last records to reach a slow volume
@@ -105,7 +105,7 @@ class Pod:
             admission=admission,
             expiry=Expiry(serving.timeout_seconds),
             ids=Ids(config.revision),
-            sink=_sink(identity, metrics, log),
+            sink=PredictionSink(identity, metrics, log),
         )
         api = PredictionApi(dataplane, self._readiness, config.namespace, config.revision)
         return web.ServerRunner(server(api), shutdown_timeout=serving.timeout_seconds + 1)
@@ -136,19 +136,3 @@ def _open_log(config: RuntimeConfig) -> LogWriter:
     if not os.access(settings.directory, os.W_OK | os.X_OK):
         raise ConfigInvalid(f"predictionLog.directory {settings.directory} is not writable for uid {os.getuid()}")
     return LogWriter(LogFiles(settings.directory, settings.max_file_bytes, settings.max_files))
-
-
-def _sink(identity: Identity, metrics: ServingMetrics, log: LogWriter) -> Sink:
-    throttle = Throttle()
-
-    def sink(prediction: Prediction) -> None:
-        metrics.observe(prediction)
-        log.put(encode(identity, prediction))
-        if prediction.status == "error" and throttle.allows(prediction.error_type or ""):
-            _log.error(
-                "prediction failed",
-                exc_info=prediction.error,
-                extra={"prediction_id": prediction.prediction_id, "error_type": prediction.error_type},
-            )
-
-    return sink

@@ -26,16 +26,25 @@ def checked(decision: object) -> Decision:
     """The decision with plain floats; raises `WorkflowError` when it is no decision or not finite."""
     if not isinstance(decision, Decision):
         raise WorkflowError(f"decide() returned {type(decision).__name__}, not a Decision")
-    if not isinstance(decision.decision, str):
-        raise WorkflowError(f"Decision.decision is {type(decision.decision).__name__}, not a string")
-    if not isinstance(decision.explanations_ref, str | None):
-        raise WorkflowError(f"Decision.explanations_ref is {type(decision.explanations_ref).__name__}, not a string")
+    _check_text("Decision.decision", decision.decision)
+    if decision.explanations_ref is not None:
+        _check_text("Decision.explanations_ref", decision.explanations_ref)
     score, confidence = decision.score, decision.confidence
     if type(score) is float and type(confidence) is float and isfinite(score) and isfinite(confidence):
         return decision
     return replace(
         decision, score=finite("Decision.score", score), confidence=finite("Decision.confidence", confidence)
     )
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise WorkflowError(f"{name} is {type(value).__name__}, not a string")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise WorkflowError(f"{name} has lone surrogates, which JSON cannot hold") from None
 
 
 def finite(name: str, value: object) -> float:

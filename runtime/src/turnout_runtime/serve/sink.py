@@ -1,0 +1,40 @@
+"""Where finished predictions go: metrics, the prediction log, and stderr for those that failed."""
+
+import logging
+
+from turnout_runtime.log.record import Identity, encode
+from turnout_runtime.log.writer import LogWriter
+from turnout_runtime.predict.prediction import Prediction
+from turnout_runtime.serve.metrics import ServingMetrics
+from turnout_runtime.telemetry.throttle import Throttle
+
+_log = logging.getLogger("turnout.serve")
+
+
+class PredictionSink:
+    """Takes each prediction once; never raises, so that telling about a request cannot fail it."""
+
+    def __init__(self, identity: Identity, metrics: ServingMetrics, log: LogWriter) -> None:
+        self._identity, self._metrics, self._records = identity, metrics, log
+        self._throttle = Throttle()
+
+    def __call__(self, prediction: Prediction) -> None:
+        """Count it, log its record, and tell what failed, at most once a second for each type of error."""
+        self._metrics.observe(prediction)
+        try:
+            self._records.put(encode(self._identity, prediction))
+        except (
+            TypeError,
+            ValueError,
+            RecursionError,
+        ) as error:  # odd things in facts or features
+            self._records.dropped["not_encodable"] += 1
+            self._tell(prediction, "record not encodable", error)
+        if prediction.status == "error" and prediction.error is not None:
+            self._tell(prediction, "prediction failed", prediction.error)
+
+    def _tell(self, prediction: Prediction, message: str, error: BaseException) -> None:
+        kind = type(error).__name__
+        if self._throttle.allows(f"{message}: {kind}"):
+            fields = {"prediction_id": prediction.prediction_id, "error_type": kind}
+            _log.error(message, exc_info=error, extra=fields)

@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import pytest
+from tests.unit.runtime.builders import BUNDLES, DIGEST, write_bundle
+
+from turnout_runtime.bundle.archive import pack
+from turnout_runtime.bundle.source import obtain
+from turnout_runtime.bundle.tree import digest_folder
+from turnout_runtime.errors import BundleInvalid, BundleNotFound, DigestMismatch
+
+ECHO = digest_folder(BUNDLES / "echo")
+URI = "configmap://echo/bundle.tar.gz"
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Path:
+    pack(BUNDLES / "echo", tmp_path / "bundle.tar.gz")
+    return tmp_path / "bundle.tar.gz"
+
+
+def test_an_archive_is_unpacked_once_under_its_digest(tmp_path: Path, packed: Path) -> None:
+    cache = tmp_path / "cache"
+    bundle = obtain(URI, ECHO, packed, cache)
+    assert bundle.folder == cache / ECHO.removeprefix("sha256:")
+    assert bundle.manifest.name == "echo"
+    inode = (bundle.folder / "workflow.py").stat().st_ino
+    assert (obtain(URI, ECHO, packed, cache).folder / "workflow.py").stat().st_ino == inode
+
+
+def test_a_cache_that_was_changed_is_replaced(tmp_path: Path, packed: Path) -> None:
+    folder = obtain(URI, ECHO, packed, tmp_path / "cache").folder
+    (folder / "workflow.py").write_text("raise SystemExit")
+    (folder.with_name(f".{folder.name}.unpack")).mkdir()
+    assert digest_folder(obtain(URI, ECHO, packed, tmp_path / "cache").folder) == ECHO
+    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == [".lock", folder.name]
+
+
+def test_a_folder_is_used_where_it_lies(tmp_path: Path) -> None:
+    assert obtain("pvc://claim/echo", ECHO, BUNDLES / "echo", tmp_path).folder == BUNDLES / "echo"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("source", ["folder", "archive"])
+def test_another_bundle_than_asked_for_is_told_with_both_digests(tmp_path: Path, packed: Path, source: str) -> None:
+    path = packed if source == "archive" else BUNDLES / "echo"
+    with pytest.raises(DigestMismatch, match=f"wanted {DIGEST}, got {ECHO}"):
+        obtain(URI, DIGEST, path, tmp_path / "cache")
+    assert [p.name for p in (tmp_path / "cache").rglob("*")] in ([".lock"], [])
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("configmap://champion", "create ConfigMap 'champion' with the key 'bundle.tar.gz'"),
+        ("configmap://champion/b.tgz", "create ConfigMap 'champion' with the key 'b.tgz'"),
+        ("pvc://models/a/b.tgz", "PersistentVolumeClaim 'models' has no file or folder 'a/b.tgz'"),
+    ],
+)
+def test_a_missing_source_says_what_to_create(tmp_path: Path, uri: str, told: str) -> None:
+    with pytest.raises(BundleNotFound, match=told):
+        obtain(uri, DIGEST, tmp_path / "absent", tmp_path / "cache")
+
+
+def test_a_bundle_without_its_manifest_or_model(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("")
+    with pytest.raises(BundleInvalid, match=r"no bundle\.yaml at the bundle's root"):
+        obtain(URI, digest_folder(tmp_path), tmp_path, tmp_path)
+    whole = write_bundle(tmp_path / "whole")
+    manifest = whole / "bundle.yaml"
+    manifest.write_text(manifest.read_text() + "models: {m: {path: m.onnx, format: onnx}}")
+    with pytest.raises(BundleInvalid, match=r"models\.m\.path"):
+        obtain(URI, digest_folder(whole), whole, tmp_path)
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, packed: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BundleInvalid, match="cannot unpack or read the bundle"):
+        obtain(URI, ECHO, packed, tmp_path / "file" / "cache")

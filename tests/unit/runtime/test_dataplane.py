@@ -1,0 +1,178 @@
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from turnout_runtime.errors import BodyTooLarge
+from turnout_runtime.facts import FactRule
+from turnout_runtime.log.record import Identity, encode
+from turnout_runtime.models.model import Loaded, Model
+from turnout_runtime.predict.admission import Admission
+from turnout_runtime.predict.dataplane import Dataplane
+from turnout_runtime.predict.expiry import Expiry
+from turnout_runtime.predict.prediction import Ids, Prediction
+from turnout_runtime.predict.route import Route, route_of
+from turnout_runtime.workflow import Context, Decision, Features, Workflow
+
+IDENTITY = Identity("demo", "flow", "flow-1a2b3c4d", "sha256:aa")
+ROUTE = Route("obj", arm="main", policy_version="v1", propensity=0.9)
+FIELDS = (
+    "schema_version prediction_id request_id time namespace objective model_deployment revision bundle_digest "
+    "policy_version arm cohort propensity entity_id feature_refs context facts features score decision confidence "
+    "explanations_ref fallback_used stages_ms status error_type"
+)
+
+
+class Flow(Workflow):
+    """Adds one to the context's `x`; does to itself what the context asks for."""
+
+    model = "m"
+    feature_names = ("x", "y")
+
+    async def fetch(self, ctx: Context) -> None:
+        await asyncio.sleep(ctx.request.context.get("sleep", 0))
+        if "fact" in ctx.request.context:
+            await ctx.facts.fetch(f=ctx.request.context["fact"])
+
+    def features(self, ctx: Context) -> Features:
+        if ctx.request.context.get("raise"):
+            raise KeyError("secret detail")
+        ctx.request.context["spoiled"] = True  # type: ignore[index]
+        return [ctx.request.context["x"], float("nan")]
+
+    def decide(self, ctx: Context, score: float) -> Decision:
+        return Decision("yes" if score > 1 else "no", score * ctx.request.context.get("factor", 1.0), 0.5)
+
+
+class Silent:
+    """A fact source that never answers."""
+
+    def get(self, key: str) -> "asyncio.Future[dict[str, Any]]":
+        return asyncio.get_running_loop().create_future()
+
+
+def _dataplane(seen: list[Prediction], timeout: float = 1.0) -> Dataplane:
+    flow = Flow()
+    flow.models = {"m": Model("m", None, Loaded(lambda rows: [row[0] + 1.0 for row in rows], 2))}  # type: ignore[arg-type]
+    rules = {"f": FactRule(Silent(), 0.01, {"v": 7})}
+    return Dataplane(flow, rules, Admission(2, 2, 0.02), Expiry(timeout), Ids("flow-1a2b3c4d"), seen.append)
+
+
+def _body(**context: Any) -> Callable[[], Awaitable[bytes]]:
+    async def read() -> bytes:
+        return json.dumps({"request_id": "r", "entity_id": "e", "context": context}).encode()
+
+    return read
+
+
+async def _record(timeout: float = 1.0, **context: Any) -> dict[str, Any]:
+    seen: list[Prediction] = []
+    prediction = await _dataplane(seen, timeout).predict(ROUTE, _body(**context))
+    assert seen == [prediction]
+    line = encode(IDENTITY, prediction)
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    record: dict[str, Any] = json.loads(line)
+    return record
+
+
+async def test_a_prediction_can_be_reconstructed_from_its_record() -> None:
+    record = await _record(x=1.5, note="a\nb")
+    assert " ".join(record) == FIELDS
+    expected = {
+        "schema_version": 1, "request_id": "r", "namespace": "demo", "objective": "obj", "model_deployment": "flow",
+        "revision": "flow-1a2b3c4d", "bundle_digest": "sha256:aa", "policy_version": "v1", "arm": "main",
+        "cohort": None, "propensity": 0.9, "entity_id": "e", "context": {"x": 1.5, "note": "a\nb"}, "facts": {},
+        "features": {"x": 1.5, "y": None}, "score": 2.5, "decision": "yes", "confidence": 0.5,
+        "explanations_ref": None, "fallback_used": False, "status": "ok", "error_type": None,
+    }  # fmt: skip
+    assert {name: record[name] for name in expected} == expected
+    assert list(record["stages_ms"]) == ["queue", "facts", "features", "model", "decide", "total"]
+    parts = [record["stages_ms"][stage] for stage in ("queue", "facts", "features", "model", "decide")]
+    assert all(part >= 0 for part in parts)
+    assert sum(parts) <= record["stages_ms"]["total"]
+    assert len(record["time"]) == len("2013-07-01T00:00:00.000000Z")
+
+
+async def test_a_fallback_is_marked_in_fact_and_prediction() -> None:
+    record = await _record(x=1.0, fact="k")
+    fact = record["facts"]["f"]
+    assert (fact["value"], fact["source"], fact["reason"]) == ({"v": 7}, "fallback", "timeout")
+    assert fact["latency_ms"] >= 9
+    assert record["fallback_used"]
+    assert record["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("context", "status", "error_type", "reached"),
+    [
+        ({"x": 1.0, "raise": True}, "error", "KeyError", "features"),
+        ({"x": float("inf"), "y": 1}, "invalid", "invalid-request", None),
+        ({"x": 1e308, "factor": 1e308}, "error", "WorkflowError", "decide"),
+        ({"x": "text"}, "error", "WorkflowError", "model"),
+        ({}, "error", "KeyError", "features"),
+        ({"x": 1.0, "sleep": 5}, "timeout", "timeout", "facts"),
+    ],
+)
+async def test_every_ending_is_recorded(
+    context: dict[str, Any], status: str, error_type: str, reached: str | None
+) -> None:
+    record = await _record(0.05, **context)
+    assert (record["status"], record["error_type"], record["decision"]) == (status, error_type, None)
+    stages = {stage: spent for stage, spent in record["stages_ms"].items() if stage != "total"}
+    assert ([stage for stage, spent in stages.items() if spent is not None] or [None])[-1] == reached
+    assert record["context"] == (None if status == "invalid" else context)
+
+
+async def test_overload_sheds_and_says_so() -> None:
+    seen: list[Prediction] = []
+    dataplane = _dataplane(seen)
+    await asyncio.gather(*(dataplane.predict(ROUTE, _body(x=1.0, sleep=0.1)) for _ in range(6)))
+    endings = [p.error_type or "ok" for p in seen]
+    assert sorted(endings) == ["ok", "ok", "queue_full", "queue_full", "queue_wait", "queue_wait"]
+    shed = json.loads(encode(IDENTITY, next(p for p in seen if p.status == "shed")))
+    assert shed["context"] == {"x": 1.0, "sleep": 0.1}
+    assert shed["stages_ms"]["queue"] is not None
+    assert dataplane.admission.active == 0
+
+
+async def test_a_caller_that_goes_cancels_the_work_and_leaves_a_record() -> None:
+    seen: list[Prediction] = []
+    dataplane = _dataplane(seen)
+    task = asyncio.create_task(dataplane.predict(ROUTE, _body(x=1.0, sleep=5)))
+    await asyncio.sleep(0.01)
+    assert dataplane.admission.active == 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [(p.status, p.error_type) for p in seen] == [("error", "CallerGone")]
+    assert dataplane.admission.active == 0
+
+
+async def test_a_body_that_cannot_be_read() -> None:
+    seen: list[Prediction] = []
+
+    async def too_large() -> bytes:
+        raise BodyTooLarge("x")
+
+    async def never() -> bytes:
+        await asyncio.sleep(60)
+        return b""
+
+    route = route_of("obj", {"x-request-id": "r-9", "x-turnout-entity": "e-9"})
+    await _dataplane(seen, 0.05).predict(route, too_large)
+    await _dataplane(seen, 0.05).predict(route, never)
+    records = [json.loads(encode(IDENTITY, p)) for p in seen]
+    assert [(r["status"], r["error_type"]) for r in records] == [("invalid", "body-too-large"), ("timeout", "timeout")]
+    assert [(r["request_id"], r["entity_id"], r["context"]) for r in records] == [("r-9", "e-9", None)] * 2
+
+
+def test_prediction_ids_are_short_unique_and_tell_the_revision() -> None:
+    ids, other = Ids("flow-1a2b3c4d"), Ids("flow-99999999")
+    made = {ids.new(1_700_000_000_000_000_000) for _ in range(1000)}
+    assert len(made) == 1000
+    assert {len(one) for one in made} == {22}
+    assert len({one[:13] for one in made}) == 1
+    assert other.new(1_700_000_000_000_000_000)[:5] != next(iter(made))[:5]

@@ -1,0 +1,117 @@
+import json
+
+import pytest
+import xxhash
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from turnout_runtime.errors import InvalidRequest
+from turnout_runtime.predict.request import parse_request
+from turnout_runtime.predict.route import Route, cohort_of, route_of
+from turnout_runtime.workflow import Request
+
+DIRECT = Route("echo")
+GATEWAY = {
+    "x-turnout-objective": "demo/flight-delay",
+    "x-turnout-policy-version": "0123456789ab",
+    "x-turnout-arm": "challenger",
+    "x-turnout-propensity": "0.1",
+    "x-turnout-entity": "user-7",
+    "x-request-id": "r-1",
+}
+
+
+def test_the_gateways_headers_are_read() -> None:
+    route = route_of("flight-delay", GATEWAY)
+    assert route[:5] == ("flight-delay", "challenger", "0123456789ab", 0.1, "user-7")
+    assert route.cohort == xxhash.xxh64_intdigest(b"demo/flight-delay:user-7") % 10_000
+    assert route.request_id == "r-1"
+
+
+def test_a_direct_call_has_no_arm_and_no_cohort() -> None:
+    assert route_of("echo", {}) == DIRECT
+    assert route_of("echo", {"x-turnout-entity": "user-7"}).cohort is None
+
+
+@pytest.mark.parametrize("text", ["", "x", "nan", "inf", "-0.1", "1.1", "1e999"])
+def test_a_propensity_that_is_no_probability_is_none(text: str) -> None:
+    assert route_of("echo", {"x-turnout-propensity": text}).propensity is None
+
+
+@given(st.text(max_size=50))
+@settings(max_examples=30)
+def test_every_entity_has_a_cohort(entity: str) -> None:
+    assert 0 <= cohort_of("demo/x", entity.encode(errors="replace").decode()) < 10_000
+
+
+def test_header_bytes_that_are_no_utf8_have_a_cohort_and_a_text() -> None:
+    entity = b"\xff\xfe".decode(errors="surrogateescape")
+    route = route_of("x", {"x-turnout-objective": "d/x", "x-turnout-entity": entity, "x-turnout-arm": "é"})
+    assert route.cohort == xxhash.xxh64_intdigest(b"d/x:\xff\xfe") % 10_000
+    assert (route.entity, route.arm) == ("\ufffd\ufffd", "é")
+
+
+def test_a_whole_request() -> None:
+    body = {"request_id": "r", "entity_id": "e", "feature_refs": {"a": "b"}, "context": {"x": [1]}}
+    request = parse_request(json.dumps(body).encode(), DIRECT)
+    assert (request.request_id, request.entity_id, request.feature_refs, request.context) == tuple(body.values())
+
+
+def test_ids_come_from_the_gateway_where_the_body_has_none() -> None:
+    request = parse_request(b'{"context":{},"request_id":null}', route_of("x", GATEWAY))
+    assert (request.request_id, request.entity_id, request.feature_refs) == ("r-1", "user-7", {})
+
+
+def test_a_request_id_is_made_where_there_is_none() -> None:
+    one, two = (parse_request(b'{"context":{}}', DIRECT).request_id for _ in range(2))
+    assert one != two
+    assert len(one) == 32
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"", "the body is not JSON"),
+        (b"{", "the body is not JSON"),
+        (b'{"context":NaN}', "the body is not JSON"),
+        (b'{"context":{"a":"\xff"}}', "the body is not JSON"),
+        (b"[" * 100_000, "the body is not JSON"),
+        (b"[]", "the body is not a JSON object"),
+        (b"{}", "context: must be a JSON object, and is missing"),
+        (b'{"context":[]}', "^context: must be a JSON object$"),
+        (b'{"context":null}', "^context: must be a JSON object$"),
+        (b'{"context":{},"feature_refs":[]}', "^feature_refs: must be"),
+        (b'{"context":{},"entity_id":7}', "^entity_id: must be a string"),
+        (b'{"context":{},"entity_id":""}', "^entity_id: must be a string"),
+        (b'{"context":{},"request_id":"' + b"x" * 300 + b'"}', "^request_id: must be a string of 1 to 256"),
+        (b'{"context":{},"entityId":"7"}', "^entityId: no such field; there are context, entity_id, feature_refs"),
+    ],
+)
+def test_a_wrong_request_names_the_field(body: bytes, told: str) -> None:
+    with pytest.raises(InvalidRequest, match=told):
+        parse_request(body, DIRECT)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = st.sampled_from(["context", "entity_id", "request_id", "feature_refs", "other"])
+
+
+def _outcome(body: bytes) -> Request | InvalidRequest:
+    try:
+        return parse_request(body, DIRECT)
+    except InvalidRequest as error:
+        return error
+
+
+@given(st.dictionaries(FIELDS, JSON) | JSON)
+@settings(max_examples=50)
+def test_any_json_is_a_request_or_a_clear_refusal(document: object) -> None:
+    outcome = _outcome(json.dumps(document).encode())
+    if isinstance(document, dict) and isinstance(document.get("context"), dict):
+        assert isinstance(outcome, InvalidRequest) or isinstance(outcome.context, dict)
+    else:
+        assert isinstance(outcome, InvalidRequest)
