@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -112,6 +113,14 @@ class Envoy:
         async with self.session.request(method, f"http://{address}{path}") as response:
             return await response.text()
 
+    async def shows(self, path: str, pattern: str) -> None:
+        """Wait until the admin page has the pattern."""
+        for _ in range(400):
+            if self._has_admin() and re.search(pattern, page := await self.admin(path)):
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(page)
+
     async def status_url(self) -> str:
         return f"http://127.0.0.1:{await self._port('status')}"
 
@@ -125,9 +134,13 @@ class Envoy:
             await asyncio.sleep(0.02)
         raise AssertionError((self._folder / "log").read_text())
 
-    async def _port(self, name: str = "gateway") -> int | None:
+    def _has_admin(self) -> bool:
         assert self._process.poll() is None, (self._folder / "log").read_text()
-        if not (self._folder / "admin").exists() or not (self._folder / "admin").read_text():
+        file = self._folder / "admin"
+        return file.exists() and file.read_text() != ""
+
+    async def _port(self, name: str = "gateway") -> int | None:
+        if not self._has_admin():
             return None
         listeners = json.loads(await self.admin("/listeners?format=json"))["listener_statuses"]
         addresses = (each["local_address"] for each in listeners if each["name"] == name)
