@@ -62,7 +62,7 @@ class LocalCluster:
         with owner.exclusive():
             owner.refuse_foreign(bool(self.supervisor.marked()))
             with step("ending the cluster"):
-                cleanup.take_down(self.state, self.supervisor)
+                self._take_down()
 
     def status(self) -> list[str]:
         """Return lines that say what there is."""
@@ -89,17 +89,21 @@ class LocalCluster:
 
     def _clear_leftovers(self) -> None:
         """Start anew when what lies here is of an ended life: another checkout's, or one before a reboot."""
-        former = owner.current()
-        if former != CHECKOUT:
+        if owner.current() != CHECKOUT:
             links = {link.name: os.readlink(link) for link in self.state.bin.iterdir()}
-            for state in (State(former / ".cluster"), self.state) if former else (self.state,):
-                cleanup.take_down(state, self.supervisor)
+            self._take_down()
             self.state.bin.mkdir(parents=True)
             for name, target in links.items():
                 (self.state.bin / name).symlink_to(target)
             network.up()
             host.refuse_taken_ports(settings.ENDPOINTS)
             owner.claim()
+
+    def _take_down(self) -> None:
+        """Remove this checkout's cluster, and with it what is left of another's."""
+        former = owner.current()
+        for state in {self.state, State(former / ".cluster") if former else self.state}:
+            cleanup.take_down(state, self.supervisor)
 
     def _configure(self) -> None:
         pki.write(self.state.pki, settings.IDENTITIES)

@@ -40,11 +40,11 @@ def claim(record: Path = OWNER) -> None:
 
 
 def refuse_foreign(alive: bool, record: Path = OWNER) -> None:
-    """Stop when another checkout's cluster runs here.
+    """Stop when another checkout's cluster runs here; one whose checkout was deleted is nobody's.
 
     Raises:
         ClusterError: it does; the text says whose it is and how to end it.
     """
     owner = current(record)
-    if owner and owner != CHECKOUT and alive:
+    if owner and owner != CHECKOUT and owner.exists() and alive:
         raise ClusterError(f"the cluster of {owner} runs on this machine: `make cluster-down` there, then try again")

@@ -40,9 +40,12 @@ def test_another_checkouts_cluster_is_refused_by_name(tmp_path: Path) -> None:
     owner.refuse_foreign(True, record)
     owner.claim(record)
     owner.refuse_foreign(True, record)
-    record.write_text("/elsewhere\n")
+    other = tmp_path / "elsewhere"
+    record.write_text(f"{other}\n")
+    owner.refuse_foreign(True, record)
+    other.mkdir()
     owner.refuse_foreign(False, record)
-    with pytest.raises(ClusterError, match="/elsewhere"):
+    with pytest.raises(ClusterError, match="elsewhere"):
         owner.refuse_foreign(True, record)
 
 
