@@ -116,6 +116,14 @@ def test_a_config_map_that_exists_is_never_written_again():
     assert "ConfigMap" not in [manifest["kind"] for manifest in decision.manifests]
 
 
+def test_a_revision_that_this_version_cannot_read_is_left_alone():
+    seen = observed(1, 2, ready=[2])
+    seen.config_maps[name_of(1)]["data"]["spec.json"] = '{"fieldOfTheFuture": 1}'
+    decision = decide(model_deployment(revisionHistory=1, **spec(2)), seen, SETTINGS, NOW)
+    assert decision.pruned == ()
+    assert set(replicas(decision)) == {name_of(2)}
+
+
 @pytest.mark.parametrize("reason", ["DigestMismatch", "BundleNotFound", "BundleInvalid"])
 def test_what_the_runtime_says_of_its_bundle_is_the_condition(reason):
     said = {"exitCode": 1, "message": json.dumps({"reason": reason, "message": "do this"})}

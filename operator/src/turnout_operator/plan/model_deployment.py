@@ -1,5 +1,6 @@
 """What a ModelDeployment needs: which revisions run, how many pods each, what goes, what its status says."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,7 +40,7 @@ class Decision:
 
 def decide(md: ModelDeployment, observed: Observed, settings: PlanSettings, now: str) -> Decision:
     """The pure heart of the ModelDeployment's reconcile. `now` is RFC 3339."""
-    revisions = {name: Revision.stored(dict(cm)) for name, cm in observed.config_maps.items()}
+    revisions = _readable(observed.config_maps)
     wanted = Revision.wanted(md, settings)
     latest = revisions.setdefault(wanted.name, wanted)
     latest_ready = _latest_ready(md, latest, revisions, observed)
@@ -56,6 +57,15 @@ def decide(md: ModelDeployment, observed: Observed, settings: PlanSettings, now:
         pruned=pruned,
         status=status_of(md, latest.name, latest_ready, states, now),
     )
+
+
+def _readable(config_maps: Mapping[str, Object]) -> dict[str, Revision]:
+    """The stored revisions. One that another version of the operator wrote and this one can't read is left as it is."""
+    revisions = {}
+    for name, config_map in config_maps.items():
+        with contextlib.suppress(ValueError, KeyError):
+            revisions[name] = Revision.stored(dict(config_map))
+    return revisions
 
 
 def serves_fully(deployment: Object | None, replicas: int) -> bool:
