@@ -93,6 +93,10 @@ redis: setup
 test-fast: lint redis ## All that needs no cluster: lint, unit, and integration with Envoy and Redis
 	@$(RUN) pytest tests/unit tests/integration
 
+.PHONY: chart-test
+chart-test: tools ## The chart alone: Helm's lint, what it renders, and what its schema refuses
+	@$(RUN) pytest tests/unit/chart tests/chart
+
 .PHONY: test-e2e
 test-e2e: setup ## The chart and the whole path on a real cluster, which is removed afterwards (KEEP_CLUSTER=1 keeps it)
 	@[ -n "$${KEEP_CLUSTER:-}" ] || trap '$(CLUSTER) down' EXIT; \

@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> int:
     wrong = [path for path, text in wanted.items() if (path.read_text() if path.exists() else None) != text]
     if "--check" in arguments:
         for path in wrong:
-            print(f"{path.relative_to(ROOT)} differs: run `make manifests`")
+            print(f"{path.relative_to(ROOT)} differs: run `make generate`")
         return int(bool(wrong))
     for path in wrong:
         text = wanted[path]
