@@ -20,6 +20,7 @@ SUITE = "bookworm"
 PACKAGES = "python3,python3-venv,ca-certificates"
 LEFT_OUT = ("man", "locale", "doc", "info")
 KEPT = 3  # builds of one image that stay in the cache
+FAST = ("--quiet", "--compression-format", "gzip", "--compression-level", "1")  # layers stay on this machine
 STORAGE_LIMIT = 12 << 30  # bytes of layers that speed up builds; beyond, they are built anew
 # How this host reaches package indexes: lent to builds, never copied into an image.
 HOST_NETWORK = ("/etc/ssl/certs", "/usr/share/ca-certificates", "/etc/pip.conf", "/etc/uv", "/etc/apt")
@@ -53,7 +54,7 @@ class Buildah:
             self._limit_storage()
             self._ensure_base()
             self._run(build_arguments(recipe, reference, self.base(), host_volumes()), current)
-            run([*self._buildah(), "push", "--quiet", full_name(reference), self._destination(reference)])
+            run([*self._buildah(), "push", *FAST, full_name(reference), self._destination(reference)])
             for name in self.layout.prune(KEPT):
                 subprocess.run([*self._buildah(), "rmi", "--force", name], capture_output=True, check=False)
 
