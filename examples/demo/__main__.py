@@ -55,7 +55,7 @@ def conclude(screen: Screen, url: str, seconds: float) -> None:
     verdict = f"[red]{len(screen.failures)} checks failed[/]" if screen.failures else "[green]all checks passed[/]"
     screen.heading(f"{verdict} in {seconds:.0f} s. It is all still running; three things to try:")
     for purpose, command in chapters.next_commands(url):
-        screen.show(f"[dim]# {purpose}[/]\n[cyan]{escape(command)}[/]")
+        screen.command(command, purpose)
     screen.show("[dim]`make demo-down` removes everything.[/]")
 
 

@@ -16,7 +16,8 @@ from demo.shift import Shift, shift
 from demo.split import Split
 
 MAX_Z = 3.0
-NEW_WEIGHT = 50.0
+MAX_WIDTH = 112  # columns: longer lines are hard to read
+NEW_WEIGHT = 50
 
 
 def nothing_lost(screen: Screen, replay: Replay) -> None:
@@ -40,6 +41,7 @@ def latency(screen: Screen, replay: Replay) -> None:
     """Where the time went."""
     screen.heading("Latency by stage, from the prediction log")
     screen.show(report.latency_table(replay.answers, replay.rows))
+    screen.show(f"[dim]facts: {report.facts_line(replay.rows)}[/]")
 
 
 def outcomes(screen: Screen, replay: Replay, bundles: Sequence[Bundle]) -> None:
@@ -48,6 +50,7 @@ def outcomes(screen: Screen, replay: Replay, bundles: Sequence[Bundle]) -> None:
     screen.heading("Who was right: scores joined by request id with how late each flight arrived")
     found = report.outcomes(replay.answers, replay.rows)
     screen.show(report.outcome_table(found, {"main": main, "challenger": challenger}))
+    screen.show(f"[dim]offline: the same models on all {main.replay.n:,} flights of the half year; ± is 95 %[/]")
     screen.check(set(found) == set(example.ARMS), "both arms have outcomes")
 
 
@@ -55,13 +58,14 @@ def one_record(screen: Screen, replay: Replay) -> None:
     """A whole row of the prediction log."""
     screen.heading("One prediction, as logged")
     row = next(row for row in reversed(replay.rows) if row["arm"] == "challenger")
-    screen.show(Syntax(compact(row), "json", theme="ansi_dark", background_color="default"))
+    text = compact(row, min(screen.console.width - 2, MAX_WIDTH))
+    screen.show(Syntax("", "json", theme="ansi_dark", background_color="default").highlight(text))
 
 
 def change_weight(screen: Screen, replay: Replay, url: str) -> None:
     """Give the challenger half of the entities while they keep coming."""
-    screen.heading(f"A new weight under traffic: challenger to {NEW_WEIGHT:g} %")
-    screen.show(f"[cyan]$ {policy.shown(policy.patch_command(NEW_WEIGHT))}[/]")
+    screen.heading(f"A new weight under traffic: challenger to {NEW_WEIGHT} %")
+    screen.command(policy.shown(policy.patch_command(NEW_WEIGHT)))
     flights = [answer.question.flight for answer in replay.answers]
     prefix = f"{replay.prefix}w"
     change = asyncio.run(shift(url, questions(itertools.cycle(flights), prefix), NEW_WEIGHT))
@@ -74,13 +78,16 @@ def change_weight(screen: Screen, replay: Replay, url: str) -> None:
 def _show_times(screen: Screen, replay: Replay, change: Shift) -> None:
     share = Split.of(change.after)
     z = share.z("challenger", NEW_WEIGHT / 100)
-    screen.show(f"{change.accepted:6.3f} s  kubectl patch returned")
-    screen.show(
-        f"{change.acknowledged:6.3f} s  all {change.gateways} Envoys have acknowledged (status seen by a watch)"
-    )
-    screen.show(f"{change.followed:6.3f} s  the last request was sent that still met the old weights")
+    moments = [
+        (change.accepted, "kubectl patch has returned"),
+        (change.acknowledged, f"the status says that all {change.gateways} Envoys have acknowledged"),
+        (change.followed, "the last request leaves that the old weights answer"),
+    ]
+    screen.show("[dim]seconds after the command was started[/]")
+    for seconds, what in sorted(moments):
+        screen.show(f"{seconds:6.3f}  {what}")
     percent = f"{share.share('challenger'):.1%} ± {share.margin('challenger'):.1%}"
-    screen.check(abs(z) <= MAX_Z, f"from then on {percent} of {share.entities.total():,} entities met the challenger")
+    screen.check(abs(z) <= MAX_Z, f"{percent} of the {share.entities.total():,} entities since then met the challenger")
     back = _moved_back(replay, change)
     screen.check(not back, f"{back} entities moved from the challenger back to main")
 

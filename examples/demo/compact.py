@@ -4,21 +4,19 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-WIDTH = 110
 
-
-def compact(value: Any, indent: int = 0, start: int = 0) -> str:
-    """JSON text of at most about `WIDTH` columns, for a value whose text starts in column `start`."""
+def compact(value: Any, width: int, indent: int = 0, start: int = 0) -> str:
+    """JSON text of at most about `width` columns, for a value whose text starts in column `start`."""
     line = json.dumps(value, ensure_ascii=False)
-    fits = start + len(line) <= WIDTH
+    fits = start + len(line) <= width
     if not isinstance(value, dict) or not value or (fits and indent):
         return line
     inner = indent + 2
     if indent and not any(isinstance(item, dict) for item in value.values()):
-        lines = _filled(value, WIDTH - inner)
+        lines = _filled(value, width - inner)
     else:
         keys = {key: f"{json.dumps(key)}: " for key in value}
-        lines = (keys[key] + compact(item, inner, inner + len(keys[key])) for key, item in value.items())
+        lines = (keys[key] + compact(item, width, inner, inner + len(keys[key])) for key, item in value.items())
     body = f",\n{' ' * inner}".join(lines)
     return f"{{\n{' ' * inner}{body}\n{' ' * indent}}}"
 

@@ -27,7 +27,7 @@ def apply(bundles: Sequence[Bundle], redis_image: str) -> str:
     for model in MODELS:
         _wait_for(f"modeldeployment/{model}")
     _wait_for(f"routingpolicy/{POLICY}")
-    return f"{len(MODELS)} ModelDeployments and 1 RoutingPolicy are Ready"
+    return f"{len(MODELS)} ModelDeployments, 1 RoutingPolicy: Ready"
 
 
 def _wait_for(name: str) -> None:

@@ -45,7 +45,7 @@ def current() -> State:
     return State.of(kubectl("get", "routingpolicy", POLICY, "-n", NAMESPACE, "-o", "json"))
 
 
-def patch_command(challenger: float) -> tuple[str, ...]:
+def patch_command(challenger: int) -> tuple[str, ...]:
     """What a user types to give the challenger another weight; main takes the rest."""
     change = [{"op": "replace", "path": "/spec/arms/1/weight", "value": challenger}]
     return ("kubectl", "patch", "routingpolicy", POLICY, "-n", NAMESPACE, "--type=json", "-p", json.dumps(change))

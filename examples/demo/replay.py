@@ -55,11 +55,12 @@ def evenly(flights: Sequence[Flight], count: int) -> list[Flight]:
 
 
 class Traffic:
-    """Workers that take turns at one stream of questions, so that at most `workers` requests are open."""
+    """Requests at an even `rate` a second, of which at most `workers` are open: then the rate falls behind."""
 
-    def __init__(self, url: str, workers: int, pause: float = 0.0) -> None:
+    def __init__(self, url: str, workers: int, rate: float) -> None:
         self.answers: list[Answer] = []
-        self._url, self._workers, self._pause = url, workers, pause
+        self._url, self._workers, self._interval = url, workers, 1 / rate
+        self._next_start = 0.0
         self._stopped = False
 
     async def send(self, stream: Iterator[Question]) -> list[Answer]:
@@ -81,10 +82,16 @@ class Traffic:
 
     async def _work(self, session: aiohttp.ClientSession, stream: Iterator[Question]) -> None:
         for question in stream:
+            await self._turn()
             self.answers.append(await self._ask(session, question))
             if self._stopped:
                 return
-            await asyncio.sleep(self._pause)
+
+    async def _turn(self) -> None:
+        now = time.monotonic()
+        start = max(now, self._next_start)
+        self._next_start = start + self._interval
+        await asyncio.sleep(start - now)
 
     async def _ask(self, session: aiohttp.ClientSession, question: Question) -> Answer:
         headers = {"content-type": "application/json", "x-entity-id": question.flight.entity_id}

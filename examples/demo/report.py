@@ -1,5 +1,6 @@
 """The demo's tables, from answers, prediction records and labels."""
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -18,7 +19,7 @@ STAGES = ("queue", "facts", "features", "model", "decide", "total")
 
 def split_table(state: State, split: Split) -> Table:
     """Wanted, acknowledged and counted share of each arm."""
-    shown = table("arm", "wanted", "in every Envoy", "requests", "entities", "share of entities (95 %)")
+    shown = table("arm", "wanted", "in Envoy", "requests", "entities", "of entities")
     for arm, wanted in state.wanted.items():
         share = f"{split.share(arm):.1%} ± {split.margin(arm):.1%}"
         observed = state.observed[arm]
@@ -31,7 +32,7 @@ def split_table(state: State, split: Split) -> Table:
 def latency_table(answers: Sequence[Answer], records: Sequence[Record]) -> Table:
     """p50 and p99 in ms by stage and arm; the last row is what the caller saw."""
     arms = sorted({answer.arm for answer in answers}, reverse=True)
-    shown = table("stage, ms", *(f"{arm} {part}" for arm in arms for part in ("p50", "p99")))
+    shown = table("ms", *(f"{arm} {part}" for arm in arms for part in ("p50", "p99")))
     for stage in STAGES:
         times = ([row["stages_ms"].get(stage) or 0.0 for row in records if row["arm"] == arm] for arm in arms)
         name = "in the pod, total" if stage == "total" else stage
@@ -59,7 +60,7 @@ def outcomes(answers: Sequence[Answer], records: Sequence[Record]) -> dict[str, 
 
 def outcome_table(found: Mapping[str, Quality], known: Mapping[str, Bundle]) -> Table:
     """Measured here against measured offline on the whole half year, with 95 % intervals."""
-    shown = table("arm", "flights", "late", "AUC", "offline", "Brier score", "offline")
+    shown = table("arm", "flights", "late", "AUC", "offline", "Brier", "offline")
     for arm, here in found.items():
         offline = known[arm].replay
         auc = (f"{here.auc:.3f} ± {here.auc_margin:.3f}", f"{offline.auc:.3f}")
@@ -69,8 +70,13 @@ def outcome_table(found: Mapping[str, Quality], known: Mapping[str, Bundle]) -> 
 
 
 def facts_line(records: Sequence[Record]) -> str:
-    """How often each fact was live."""
-    facts = [(name, fact["source"]) for row in records for name, fact in (row.get("facts") or {}).items()]
-    names = sorted({name for name, _ in facts}, reverse=True)
-    live = {name: np.mean([source == "live" for fact, source in facts if fact == name]) for name in names}
-    return ", ".join(f"{name} {share:.1%} live" for name, share in live.items())
+    """How often each fact was live, and why it was not when it was not."""
+    facts: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in records:
+        for name, fact in row["facts"].items():
+            facts[name][fact.get("reason") or "live"] += 1
+    return "; ".join(f"{name} {_shares(counts)}" for name, counts in sorted(facts.items(), reverse=True))
+
+
+def _shares(counts: Counter[str]) -> str:
+    return ", ".join(f"{count / counts.total():.1%} {what.replace('_', ' ')}" for what, count in counts.most_common())

@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rich.console import Console, RenderableType
+from rich.markup import escape
 from rich.padding import Padding
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
 TITLE_WIDTH = 22
+LOG_WIDTH = 112  # columns where there is no terminal to ask
 
 
 @dataclass
@@ -26,7 +28,8 @@ class Step:
     def progress(self, line: str) -> None:
         """Behind the spinner on a terminal; as a line of its own elsewhere, so that a log of hours says something."""
         if self.console.is_terminal:
-            self.status.update(f"{self.title} [dim]{Text.from_ansi(line).plain[:100]}")
+            room = self.console.width - len(self.title) - 4
+            self.status.update(f"{self.title} [dim]{escape(Text.from_ansi(line).plain[:room])}[/]")
         else:
             self.console.print(Text.from_ansi(f"    {line}"), style="dim")
 
@@ -35,7 +38,7 @@ class Step:
 class Screen:
     """The console, and the checks so far."""
 
-    console: Console = field(default_factory=lambda: Console(highlight=False))
+    console: Console = field(default_factory=lambda: wide_enough(Console(highlight=False)))
     failures: list[str] = field(default_factory=list)
 
     @contextmanager
@@ -58,7 +61,13 @@ class Screen:
 
     def show(self, content: RenderableType) -> None:
         """Anything rich can print, indented."""
-        self.console.print(Padding(content, (0, 0, 0, 2)))
+        self.console.print(Padding(content, (0, 0, 0, 2), expand=False))
+
+    def command(self, command: str, purpose: str = "") -> None:
+        """A shell command on one line, so that it can be copied, whatever the terminal's width."""
+        if purpose:
+            self.console.print(f"  [dim]# {purpose}[/]")
+        self.console.print(f"  [cyan]{escape(command)}[/]", soft_wrap=True)
 
     def check(self, passed: bool, text: str) -> None:
         """A line with ✔ or ✘; a ✘ makes the demo's exit code 1."""
@@ -67,9 +76,16 @@ class Screen:
             self.failures.append(text)
 
 
+def wide_enough(console: Console) -> Console:
+    """Without a terminal rich assumes 80 columns, which would break lines in a log."""
+    if not console.is_terminal:
+        console.width = LOG_WIDTH
+    return console
+
+
 def table(*columns: str) -> Table:
     """A plain table: the first column to the left, figures to the right."""
-    made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for index, column in enumerate(columns):
         made.add_column(column, justify="right" if index else "left", no_wrap=True)
     return made

@@ -10,7 +10,7 @@ from demo.example import ARMS
 from demo.replay import Answer, Question, Traffic
 from demo.shell import environment
 
-WORKERS, PAUSE_SECONDS = 12, 0.03
+WORKERS, RATE = 32, 500.0
 BEFORE_SECONDS, AFTER_SECONDS, PATIENCE_SECONDS = 1.5, 2.5, 30.0
 
 
@@ -42,10 +42,10 @@ class Shift:
         return max((answer.sent - self.started for answer in self.before), default=0.0)
 
 
-async def shift(url: str, stream: Iterator[Question], challenger: float) -> Shift:
+async def shift(url: str, stream: Iterator[Question], challenger: int) -> Shift:
     """Patch the challenger's weight (percent) while the questions are asked; the stream should be endless."""
-    wanted = dict(zip(ARMS, (100 - challenger, challenger), strict=True))
-    traffic = Traffic(url, WORKERS, PAUSE_SECONDS)
+    wanted = dict(zip(ARMS, (100.0 - challenger, float(challenger)), strict=True))
+    traffic = Traffic(url, WORKERS, RATE)
     async with policy.watching() as watch, traffic.flowing(stream):
         await asyncio.sleep(BEFORE_SECONDS)
         started = time.monotonic()
@@ -64,7 +64,7 @@ async def shift(url: str, stream: Iterator[Question], challenger: float) -> Shif
     )
 
 
-async def _patch(challenger: float) -> None:
+async def _patch(challenger: int) -> None:
     command = policy.patch_command(challenger)
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, env=environment()

@@ -24,7 +24,7 @@ def cluster_up(progress: Progress) -> str:
 def build_images(progress: Progress) -> str:
     """Build what changed and load it into the cluster."""
     follow(progress, "make", "-s", "images")
-    return ", ".join(reference.rpartition("/")[2] for reference in images().values())
+    return ", ".join(images())
 
 
 def images() -> dict[str, str]:
@@ -40,8 +40,8 @@ def install_chart() -> str:
     # CRDs stay after an uninstall, and kubectl may have applied them before: the release takes them over.
     how = ("--create-namespace", "--take-ownership", "--force-conflicts", "--wait", "--timeout", "3m")
     run("helm", "upgrade", "--install", RELEASE, chart, "-n", SYSTEM, *how, *settings)
-    pods = kubectl("get", "pods", "-n", SYSTEM, "-o", "name").split()
-    return f"{len(pods)} pods ready in {SYSTEM}"
+    ready = "{range .items[*]}{.status.readyReplicas} {.metadata.name}, {end}"
+    return kubectl("get", "deployments", "-n", SYSTEM, "-o", f"jsonpath={ready}").rstrip(", ")
 
 
 def chart_values() -> dict[str, str]:

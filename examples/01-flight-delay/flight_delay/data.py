@@ -68,7 +68,7 @@ def weather() -> Iterator[tuple[str, dict[str, float]]]:
     names = ("temp", "dewp", "humid", "wind_speed", "precip", "visib", "pressure")
     for row in _rows("weather.csv"):
         key = f"{row['origin']}:{row['time_hour'][:13]}Z"
-        yield key, {name: float(row[name]) for name in names if _known(row[name])}
+        yield key, {name: round(float(row[name]), 2) for name in names if _known(row[name])}
 
 
 def planes() -> Iterator[tuple[str, dict[str, int]]]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from demo import chapters, policy, report
-from demo.compact import WIDTH, compact
+from demo.compact import compact
 from demo.prepare import Replay
 from demo.replay import Answer, Question, Traffic, evenly, questions
 from demo.screen import Screen
@@ -83,7 +83,7 @@ async def gateway() -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
 
 async def test_every_question_is_sent_once(gateway: tuple[str, list[dict[str, Any]]]) -> None:
     url, seen = gateway
-    answers = await Traffic(url, workers=4).send(questions([flight(number) for number in range(20)], "run"))
+    answers = await Traffic(url, workers=4, rate=1000).send(questions([flight(number) for number in range(20)], "run"))
     assert sorted(row["request_id"] for row in seen) == [f"run-{number:05d}" for number in range(1, 21)]
     assert seen[0]["entity"].startswith("UA-")
     failed = [answer for answer in answers if not answer.ok]
@@ -98,7 +98,7 @@ async def test_traffic_stops_when_the_block_ends(gateway: tuple[str, list[dict[s
         while True:
             yield Question("r", flight(1))
 
-    traffic = Traffic(url, workers=2, pause=0.01)
+    traffic = Traffic(url, workers=2, rate=100)
     async with traffic.flowing(endless()):
         await asyncio.sleep(0.1)
     count = len(traffic.answers)
@@ -106,8 +106,15 @@ async def test_traffic_stops_when_the_block_ends(gateway: tuple[str, list[dict[s
     assert count == len(traffic.answers) > 0
 
 
+async def test_requests_start_at_the_wanted_rate(gateway: tuple[str, list[dict[str, Any]]]) -> None:
+    url, _ = gateway
+    answers = await Traffic(url, workers=8, rate=200).send(questions([flight(1)] * 60, "run"))
+    span = max(answer.sent for answer in answers) - min(answer.sent for answer in answers)
+    assert span >= 59 / 200 * 0.98
+
+
 async def test_a_dead_gateway_is_a_failed_answer_not_a_crash() -> None:
-    (answer,) = await Traffic("http://127.0.0.1:9/predict", workers=1).send(questions([flight(1)], "run"))
+    (answer,) = await Traffic("http://127.0.0.1:9/predict", workers=1, rate=100).send(questions([flight(1)], "run"))
     assert (answer.ok, answer.status) == (False, 0)
     assert "ClientConnectorError" in answer.problem
 
@@ -178,7 +185,18 @@ def test_compact_json_is_json_within_its_width() -> None:
         "facts": {"weather": {f"k{n}": n / 7 for n in range(12)}},
         "features": {f"f{n}": n for n in range(40)},
     }
-    text = compact(value)
+    text = compact(value, 100)
     assert json.loads(text) == value
-    assert max(map(len, text.splitlines())) <= WIDTH
+    assert max(map(len, text.splitlines())) <= 100
     assert len(text.splitlines()) < 20
+
+
+def test_facts_that_were_not_live_say_why() -> None:
+    sources = [
+        {"source": "live"},
+        {"source": "live"},
+        {"source": "fallback", "reason": "not_found"},
+        {"source": "live"},
+    ]
+    rows = [{"facts": {"plane": fact}} for fact in sources] + [{"facts": {}}]
+    assert report.facts_line(rows) == "plane 75.0% live, 25.0% not found"
