@@ -8,7 +8,7 @@ from flight_delay import manifests
 from flight_delay.bundles import Bundle
 from flight_delay.facts import redis_commands, tables
 
-from demo.shell import kubectl
+from demo.shell import CommandFailed, kubectl
 
 NAMESPACE = manifests.NAMESPACE
 POLICY = "flight-delay"
@@ -26,6 +26,8 @@ def apply(bundles: Sequence[Bundle], redis_image: str) -> str:
     kubectl("rollout", "status", "deployment/redis", *WAIT)
     for model in MODELS:
         _wait_for(f"modeldeployment/{model}")
+    for arm, model in enumerate(MODELS):
+        _wait_for_revision(arm, model)
     _wait_for(f"routingpolicy/{POLICY}")
     return f"{len(MODELS)} ModelDeployments, 1 RoutingPolicy: Ready"
 
@@ -34,7 +36,19 @@ def _wait_for(name: str) -> None:
     # An object that was Ready before stays so until the operator has seen the new spec: wait for that first.
     generation = kubectl("get", name, "-n", NAMESPACE, "-o", "jsonpath={.metadata.generation}")
     kubectl("wait", f"--for=jsonpath={{.status.observedGeneration}}={generation}", name, *WAIT)
-    kubectl("wait", "--for=condition=Ready", name, *WAIT)
+    try:
+        kubectl("wait", "--for=condition=Ready", name, *WAIT)
+    except CommandFailed as error:
+        why = "{.status.conditions[?(@.type=='Ready')].message}"
+        raise RuntimeError(f"{error}\n{kubectl('get', name, '-n', NAMESPACE, '-o', f'jsonpath={why}')}") from error
+
+
+def _wait_for_revision(arm: int, model: str) -> None:
+    # An older revision leaves when the policy has moved on, and takes its part of the prediction log along.
+    revision = kubectl(
+        "get", f"modeldeployment/{model}", "-n", NAMESPACE, "-o", "jsonpath={.status.latestReadyRevision}"
+    )
+    kubectl("wait", f"--for=jsonpath={{.status.arms[{arm}].revision}}={revision}", f"routingpolicy/{POLICY}", *WAIT)
 
 
 def load_facts() -> str:

@@ -14,7 +14,7 @@ from demo.records import Record
 from demo.replay import Answer, Traffic, evenly, questions
 from demo.screen import Screen
 
-WORKERS, RATE = 32, 400.0  # a second: below what two cores can do, or all that shows is the wait for them
+WORKERS, RATE = 32, 300.0  # a second: below what two cores can do, or all that shows is the wait for them
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from demo.shell import kubectl
+from demo.shell import CommandFailed, kubectl
 
 Record = dict[str, Any]
 PODS = "app.kubernetes.io/managed-by=turnout"
@@ -16,13 +16,22 @@ PATIENCE_SECONDS = 15.0  # rows are written off the request path, a moment after
 def read(namespace: str, prefix: str, expected: int) -> list[Record]:
     """Rows whose request id starts with the prefix; waits a while until the expected number is there."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while len(rows := _rows(namespace, prefix)) < expected and time.monotonic() < deadline:
+    while True:
+        late = time.monotonic() > deadline
+        try:
+            rows = _rows(namespace, prefix)
+        except CommandFailed:  # a pod may leave between being listed and being read
+            if late:
+                raise
+        else:
+            if len(rows) >= expected or late:
+                return rows
         time.sleep(0.5)
-    return rows
 
 
 def _rows(namespace: str, prefix: str) -> list[Record]:
-    pods = kubectl("get", "pods", "-n", namespace, "-l", PODS, "-o", "name").split()
+    running = ("-l", PODS, "--field-selector=status.phase=Running")
+    pods = kubectl("get", "pods", "-n", namespace, *running, "-o", "name").split()
     mark = f'"{prefix}-'
     lines = (line for pod in pods for line in _log(namespace, pod).split("\n") if mark in line)
     return [row for row in map(orjson.loads, lines) if str(row["request_id"]).startswith(f"{prefix}-")]
