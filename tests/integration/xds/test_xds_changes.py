@@ -4,9 +4,11 @@ import asyncio
 import signal
 import time
 
+import pytest
 from tests.integration.xds.world import HEADER, Envoy, Load, World, key, policy, until
 
 from turnout_operator.plan.routes import Sticky
+from turnout_operator.xds.render.listener import _scoped_routes
 
 CHANGES = 50
 BAD = Sticky("header", "not a\nheader name")
@@ -96,6 +98,17 @@ async def test_a_refused_route_is_told_and_holds_up_nobody(world: World) -> None
     assert (await envoy.predict("fd"))[1]["pod"] == "b"
 
 
+async def test_a_route_that_cannot_be_rendered_is_told_like_a_refused_one(world: World) -> None:
+    await world.start_pods("a")
+    await world.serve(policy("fd", {"a": 10_000}), policy("other", {"a": 10_000}))
+    envoy = await world.start_envoy()
+    world.xds.set_route(policy("fd", {"a": 10_000}, version="v2", timeout=float("nan")))
+    world.xds.set_route(policy("other", {"a": 10_000}, version="v2"))
+    await world.acked("other")
+    await until(lambda: "route demo/fd" in world.seen("fd").nacks.get("envoy-1", ""), "the error")
+    assert (await envoy.predict("fd"))[0] == 200
+
+
 async def test_a_bad_route_from_the_start_keeps_no_envoy_from_starting(world: World) -> None:
     await world.start_pods("a")
     await world.serve(policy("bad", {"a": 10_000}, sticky=BAD), policy("fd", {"a": 10_000}))
@@ -124,15 +137,15 @@ async def test_observed_is_what_all_envoys_acked_and_a_frozen_one_holds_up_no_ot
     await world.acked("fd", envoys=1)
 
 
-async def test_a_restarted_control_plane_fails_no_request_and_sends_nothing_again(world: World) -> None:
+async def test_a_killed_control_plane_fails_no_request_and_sends_nothing_again(world: World) -> None:
     await world.start_pods("a", "b")
     routes = [policy("fd", {"a": 9_000, "b": 1_000}), policy("other", {"b": 10_000})]
-    await world.serve(*routes)
+    plane = await world.spawn_plane(*routes)
     envoy = await world.start_envoy()
-    await world.acked("other")
     async with load_of(envoy) as load:
-        await world.xds.stop(0)
-        await asyncio.sleep(0.3)
+        plane.kill()
+        await plane.wait()
+        await asyncio.sleep(0.2)
         await world.serve(*routes)
         await world.acked("fd")
         await world.acked("other")
@@ -170,3 +183,29 @@ async def test_a_standby_refuses_and_ends_streams(world: World) -> None:
         assert (await envoy.predict("fd"))[0] == 200
     world.xds.set_serving(True)
     await world.acked("fd")
+
+
+RENDER = "turnout_operator.xds.render"
+OLDER = {
+    "the listener": (f"{RENDER}.listener.MAX_BODY_BYTES", 2 * 1024 * 1024),
+    "the scopes": (f"{RENDER}.listener._scoped_routes", lambda: {**_scoped_routes(), "name": "older"}),
+    "all clusters": (f"{RENDER}.cluster._UPSTREAM_IDLE", "31s"),
+}
+
+
+@pytest.mark.parametrize("what", OLDER)
+async def test_an_upgrade_that_changes(what: str, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.start_pods("a")
+    routes = [policy("fd", {"a": 10_000}), policy("other", {"a": 10_000})]
+    with monkeypatch.context() as older:
+        older.setattr(*OLDER[what])
+        await world.serve(*routes)
+    envoy = await world.start_envoy()
+    await world.acked("fd")
+    async with load_of(envoy) as load, load_of(envoy, "other") as other:
+        await world.xds.stop(0)
+        await world.serve(*routes)
+        await until(lambda: world.xds.traffic.resources > 0, "the changed resource")
+        await world.acked("fd")
+        await envoy.shows("/config_dump", "warming", present=False)
+    assert set(load.answers) == set(other.answers) == {200}

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import os
+import pickle
 import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -113,10 +115,10 @@ class Envoy:
         async with self.session.request(method, f"http://{address}{path}") as response:
             return await response.text()
 
-    async def shows(self, path: str, pattern: str) -> None:
-        """Wait until the admin page has the pattern."""
-        for _ in range(400):
-            if self._has_admin() and re.search(pattern, page := await self.admin(path)):
+    async def shows(self, path: str, pattern: str, *, present: bool = True) -> None:
+        """Wait until the admin page has the pattern, or has it no more."""
+        for _ in range(200):
+            if self._has_admin() and bool(re.search(pattern, page := await self.admin(path))) is present:
                 return
             await asyncio.sleep(0.02)
         raise AssertionError(page)
@@ -179,6 +181,20 @@ class World:
         self.xds.set_serving(True)
         return self.xds
 
+    async def spawn_plane(self, *policies: PolicyRoute) -> asyncio.subprocess.Process:
+        """A control plane with these policies in a process of its own."""
+        endpoints = {f"demo/{pod.name}": [pod.endpoint] for pod in self.pods.values()}
+        pipe = asyncio.subprocess.PIPE
+        arguments = [sys.executable, "-m", "tests.integration.xds.plane"]
+        plane = await asyncio.create_subprocess_exec(*arguments, stdin=pipe, stdout=pipe)
+        self._stack.push_async_callback(_end, plane)
+        assert plane.stdin is not None
+        assert plane.stdout is not None
+        plane.stdin.write(pickle.dumps((endpoints, policies)))
+        plane.stdin.close()
+        self.port = int(await plane.stdout.readline())
+        return plane
+
     async def start_pods(self, *names: str) -> None:
         for name in names:
             self.pods[name] = Pod(name)
@@ -236,6 +252,12 @@ class World:
             return seen.connected == seen.acked == envoys
 
         return await until(done, f"{name} acked by {envoys}")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """One open stream: a reader that feeds the state machine and a writer that sends what it says."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,9 @@ from turnout_operator.xds.observe import Traffic
 from turnout_operator.xds.stream import StreamState
 from turnout_operator.xds.subscription import Request, Response
 from turnout_operator.xds.table import Touched
-from turnout_operator.xds.wire import decode, encode, node_id
+from turnout_operator.xds.wire import NotRenderable, decode, encode, node_id
+
+log = logging.getLogger(__name__)
 
 
 class Connection:
@@ -31,8 +34,8 @@ class Connection:
         """Have `run` return."""
         self._closed.set()
 
-    async def run(self, requests: Any, context: Any) -> None:
-        """Serve until the Envoy leaves or `close` is called; errors of either direction are raised."""
+    async def run(self, requests: Any, context: Any) -> bool:
+        """Serve until the Envoy leaves (false) or `close` is called (true); errors of either direction are raised."""
         tasks = [
             asyncio.ensure_future(self._read(requests)),
             asyncio.ensure_future(self._write(context)),
@@ -46,6 +49,7 @@ class Connection:
             await asyncio.gather(*tasks, return_exceptions=True)
         for task in done:
             task.result()
+        return self._closed.is_set()
 
     async def _read(self, requests: Any) -> None:
         async for message in requests:
@@ -55,7 +59,9 @@ class Connection:
                 self._receive(request)
 
     def _receive(self, request: Request) -> None:
-        self._traffic.nacks += request.error is not None
+        if request.error is not None:
+            self._traffic.nacks += 1
+            log.warning("gateway %s refused a %s: %s", self.node_id, request.kind.name, request.error)
         self.state.receive(request)
         if self.state.changed:
             names, self.state.changed = self.state.changed, set()
@@ -67,8 +73,20 @@ class Connection:
         while True:
             self._wake.clear()
             while response := self.state.next_response(loop.time()):
-                await context.write(self._encode(response))
+                await self._send(response, context)
             await self._sleep(loop)
+
+    async def _send(self, response: Response, context: Any) -> None:
+        """Send a response. One that can't be rendered is taken as refused, so that it holds up no other."""
+        try:
+            data = encode(response)
+        except NotRenderable as error:
+            self._receive(Request(response.kind, nonce=response.nonce, error=str(error)))
+            return
+        self._traffic.responses += 1
+        self._traffic.resources += len(response.resources)
+        self._traffic.sent_bytes += len(data)
+        await context.write(data)
 
     async def _sleep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Until there may be something to say: the table or the Envoy woke us, or a drain is over."""
@@ -78,10 +96,3 @@ class Connection:
                 await self._wake.wait()
         except TimeoutError:
             return
-
-    def _encode(self, response: Response) -> bytes:
-        data = encode(response)
-        self._traffic.responses += 1
-        self._traffic.resources += len(response.resources)
-        self._traffic.sent_bytes += len(data)
-        return data

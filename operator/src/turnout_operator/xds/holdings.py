@@ -40,8 +40,6 @@ class Holdings:
             # A changed cluster waits for its endpoints once more, though it never asks for them again.
             self._endpoints.held.pop(resource.name, None)
             self._endpoints.force([resource.name])
-        elif kind is Kind.LISTENER and resource.name in sub.held:
-            self._scopes.force(self._scopes.held)
 
     def removing(self, kind: Kind, name: str) -> None:
         """The removal of `name` goes out."""

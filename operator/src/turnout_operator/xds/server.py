@@ -1,5 +1,6 @@
 """The delta ADS server: grpc.aio around the pure table and streams."""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from turnout_operator.xds.observe import Notifier, Observation, Traffic
 from turnout_operator.xds.stream import StreamState
 from turnout_operator.xds.table import Table, Touched
 
+log = logging.getLogger(__name__)
 _SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 # A gateway whose node died or that is frozen must not count as connected for long.
 _OPTIONS = (
@@ -108,17 +110,21 @@ class XdsServer:
         return grpc.method_handlers_generic_handler(_SERVICE, {"DeltaAggregatedResources": delta})
 
     async def _stream(self, requests: Any, context: Any) -> None:
-        if not self._serving:
+        closed = not self._serving or await self._serve(requests, context)
+        if closed:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "standby")
+
+    async def _serve(self, requests: Any, context: Any) -> bool:
+        """Serve one Envoy; true if it was sent away."""
         connection = Connection(StreamState(self._table, self._drain_seconds), self.traffic, self._changed)
         self._connections.add(connection)
         self._notifier.note(self._table.keys())
         try:
-            await connection.run(requests, context)
+            return await connection.run(requests, context)
         finally:
             self._connections.discard(connection)
             self._notifier.note(self._table.keys())
-        await context.abort(grpc.StatusCode.UNAVAILABLE, "standby")
+            log.info("gateway %s left, %d connected", connection.node_id, len(self._connections))
 
     def _changed(self, names: set[str]) -> None:
         bundles = (self._table.bundle(name) for name in names)

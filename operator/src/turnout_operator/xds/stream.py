@@ -14,8 +14,8 @@ from turnout_operator.xds.table import Table, Touched
 
 WINDOW = 128
 # One bad route table in a response spoils its neighbours. All scopes of the first response are warmed before the
-# listener serves, so they come together.
-_BATCH = {Kind.CLUSTER: 500, Kind.ENDPOINTS: 500, Kind.LISTENER: 1, Kind.SCOPE: 100_000, Kind.ROUTE: 1}
+# listener serves, so they come together. The others are as many as take a few milliseconds of the event loop.
+_BATCH = {Kind.CLUSTER: 200, Kind.ENDPOINTS: 200, Kind.LISTENER: 1, Kind.SCOPE: 100_000, Kind.ROUTE: 1}
 
 
 class StreamState:

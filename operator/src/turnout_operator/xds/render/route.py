@@ -94,7 +94,7 @@ def _retry_policy() -> dict[str, object]:
         "num_retries": 2,
         "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.050s"},
         "retry_host_predicate": [{"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": previous}],
-        "host_selection_retry_max_attempts": 3,
+        "host_selection_retry_max_attempts": 10,
     }
 
 
