@@ -29,6 +29,8 @@ leave() {
 
 inside() {
   mount -t proc proc /proc
+  # What is hidden next must go, or the table of mounts would still list another cluster's.
+  awk '$2 ~ "^/(run|etc|opt|var)(/|$)" {print $2}' /proc/mounts | tac | xargs --no-run-if-empty umount --lazy
   mount -t tmpfs tmpfs /run
   mkdir /run/lock
   own_cgroups
