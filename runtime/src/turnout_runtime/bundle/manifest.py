@@ -80,7 +80,7 @@ def parse(text: bytes) -> Manifest:
 def describe(error: ValidationError) -> str:
     """The first three problems, each with its field's path and without its value, which might be a secret."""
     problems = error.errors(include_url=False, include_input=False, include_context=False)
-    lines = [f"{'.'.join(map(str, p['loc'])) or 'document'}: {p['msg']}" for p in problems[:3]]
+    lines = [f"{'.'.join(map(str, p['loc'])) or 'document'}: {p['msg'].removeprefix('Value error, ')}" for p in problems[:3]]
     return "; ".join(lines) + (f" (and {len(problems) - 3} more)" if len(problems) > 3 else "")
 
 
