@@ -109,13 +109,16 @@ async def test_a_route_that_cannot_be_rendered_is_told_like_a_refused_one(world:
     assert (await envoy.predict("fd"))[0] == 200
 
 
-async def test_a_bad_route_from_the_start_keeps_no_envoy_from_starting(world: World) -> None:
+async def test_a_starting_envoy_serves_all_others_at_once_beside_a_known_bad_route(world: World) -> None:
     await world.start_pods("a")
-    await world.serve(policy("bad", {"a": 10_000}, sticky=BAD), policy("fd", {"a": 10_000}))
-    envoy = await world.start_envoy()
-    assert (await envoy.predict("fd"))[0] == 200
+    good = [policy(f"good-{number}", {"a": 10_000}) for number in range(200)]
+    await world.serve(policy("bad", {"a": 10_000}, sticky=BAD), *good)
+    await world.start_envoy()
+    await until(lambda: set(world.seen("bad").nacks) == {"envoy-1"}, "the NACK")
+    envoy = await world.start_envoy("envoy-2")
+    assert {(await envoy.predict(each.objective))[0] for each in reversed(good)} == {200}
     assert (await envoy.predict("bad"))[0] == 404
-    assert set(world.seen("bad").nacks) == {"envoy-1"}
+    assert set(world.seen("bad").nacks) == {"envoy-1", "envoy-2"}
 
 
 async def test_observed_is_what_all_envoys_acked_and_a_frozen_one_holds_up_no_other(world: World) -> None:

@@ -66,7 +66,9 @@ class Holdings:
     def refused(self, kind: Kind, resource: Resource, error: str) -> None:
         """The Envoy NACKed `resource` and keeps what it had."""
         self.subs[kind].rejected[resource.name] = Rejection(resource.version, error)
-        self._free(self.lifetimes.release(resource.uses))
+        if kind is Kind.ROUTE:
+            self._table.refuse_route(resource)
+            self._free(self.lifetimes.release(resource.uses))
 
     def route_left(self, name: str, route: Resource | None) -> None:
         """The Envoy no longer holds `route`, a version of route table `name`."""

@@ -97,7 +97,8 @@ class StreamState:
 
     def _subscribe(self, request: Request) -> None:
         sub = self._subs[request.kind]
-        sub.subscribe(request.subscribe)
+        # A refusal ends the wait for all route tables with which a starting Envoy holds back its listener.
+        sub.subscribe(sorted(request.subscribe, key=self._table.is_refused))
         # Who asks without naming a version has nothing, whatever was ACKed before.
         sub.force(name for name in request.subscribe if name in sub.held and name not in request.versions)
 

@@ -37,6 +37,7 @@ class Table:
         self._clusters: dict[str, Resource] = {}
         self._users: dict[str, set[str]] = {}
         self._endpoints: dict[str, Resource] = {}
+        self._refused: dict[str, str] = {}
 
     def get(self, kind: Kind, name: str) -> Resource | None:
         """The desired resource, or None if there shall be none."""
@@ -76,6 +77,16 @@ class Table:
         """The objectives that have an arm on `cluster`."""
         return self._users.get(cluster, ())
 
+    def refuse_route(self, route: Resource) -> None:
+        """An Envoy refused `route`."""
+        if route.name in self._bundles:
+            self._refused[route.name] = route.version
+
+    def is_refused(self, name: str) -> bool:
+        """Whether some Envoy refused the desired route table `name`."""
+        found = self._bundles.get(name)
+        return found is not None and self._refused.get(name) == found.route.version
+
     def set_route(self, policy: PolicyRoute) -> Touched:
         """Route `policy`. Raises ObjectiveConflict if another policy has its objective."""
         name = route_name(policy)
@@ -93,6 +104,7 @@ class Table:
         if name is None:
             return _NOTHING
         gone = self._bundles.pop(name)
+        self._refused.pop(name, None)
         touched = {(Kind.SCOPE, name), (Kind.ROUTE, name)}
         touched.update(self._release(name, gone.clusters))
         return frozenset(touched)
