@@ -28,9 +28,13 @@ leave() {
 }
 
 inside() {
+  local folder
   mount -t proc proc /proc
   # What is hidden next must go, or the table of mounts would still list another cluster's.
-  awk '$2 ~ "^/(run|etc|opt|var)(/|$)" {print $2}' /proc/mounts | tac | xargs --no-run-if-empty umount --lazy
+  for _ in {1..9}; do # rounds: one mount may lie under another
+    awk '$2 ~ "^/(run|etc|opt|var)(/|$)" {print $2}' /proc/mounts | tac |
+      xargs --no-run-if-empty --max-args=1 umount --lazy 2>/dev/null || true
+  done
   mount -t tmpfs tmpfs /run
   mkdir /run/lock
   own_cgroups

@@ -9,11 +9,10 @@ TABLE = Path("/proc/mounts")
 
 
 def below(table: str, roots: Iterable[Path]) -> list[str]:
-    """Return the mount points of a /proc/mounts `table` at or below `roots`, innermost first."""
+    """Return the mount points of a /proc/mounts `table` at or below `roots`, the last mounted first."""
     points = [line.split()[1].encode().decode("unicode_escape") for line in table.splitlines() if line]
     prefixes = [str(root) for root in roots]
-    inside = [point for point in points if any(point == p or point.startswith(f"{p}/") for p in prefixes)]
-    return sorted(inside, key=len, reverse=True)
+    return [point for point in reversed(points) if any(point == p or point.startswith(f"{p}/") for p in prefixes)]
 
 
 def undo(*roots: Path) -> None:
@@ -22,8 +21,11 @@ def undo(*roots: Path) -> None:
     Raises:
         ClusterError: something stays mounted; what lies below must not be deleted then, since it is not ours.
     """
-    for point in below(TABLE.read_text(), roots):
-        if not succeeds(["umount", point]):
-            succeeds(["umount", "--lazy", point])
-    if staying := below(TABLE.read_text(), roots):
-        raise ClusterError(f"these cannot be unmounted: {', '.join(staying)}")
+    while points := below(TABLE.read_text(), roots):
+        # One that is hidden by another is reached in the next round.
+        if sum(_unmount(point) for point in points) == 0:
+            raise ClusterError(f"these cannot be unmounted: {', '.join(points)}")
+
+
+def _unmount(point: str) -> bool:
+    return succeeds(["umount", point]) or succeeds(["umount", "--lazy", point])

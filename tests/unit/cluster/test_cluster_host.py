@@ -10,7 +10,7 @@ from tests.cluster.pki import Identity
 from tests.cluster.shell import ClusterError
 
 
-def test_mounts_are_undone_from_the_inside_and_only_ours() -> None:
+def test_mounts_are_undone_from_the_last_and_only_ours() -> None:
     points = ("/c/.cluster/data/x", "/c/.cluster/data/x/y\\040z", "/c/.cluster2/q")
     table = "".join(f"tmpfs {point} tmpfs rw 0 0\n" for point in points)
     found = mounts.below(table, [Path("/c/.cluster")])
