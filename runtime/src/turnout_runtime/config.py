@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 
 from turnout_runtime.bundle.digest import PATTERN
-from turnout_runtime.bundle.manifest import describe
 from turnout_runtime.errors import ConfigInvalid
+from turnout_runtime.validation import describe
 
 Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 Timeout = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]

@@ -13,11 +13,12 @@ from tests.unit.runtime.builders import BUNDLES
 
 
 async def _post(session: aiohttp.ClientSession, runtime: Runtime, **context: Any) -> tuple[int, float, str]:
-    """Status, seconds it took, and Retry-After."""
+    """Status, seconds it took, and what tells the caller how to go on."""
     started = time.perf_counter()
     async with session.post(f"http://127.0.0.1:{runtime.port('http')}{PREDICT}", json={"context": context}) as response:
         await response.read()
-        return response.status, time.perf_counter() - started, response.headers.get("Retry-After", "")
+        hint = response.headers.get("Retry-After") or response.headers.get("Connection", "")
+        return response.status, time.perf_counter() - started, hint
 
 
 async def _many(count: int, request: Callable[[aiohttp.ClientSession], Awaitable[Any]]) -> list[Any]:
@@ -79,7 +80,8 @@ async def test_no_request_fails_while_a_pod_drains(tmp_path: Path) -> None:
 
         async def last(session: aiohttp.ClientSession) -> None:
             await stopped.wait()
-            status, _, _ = await _post(session, runtime, sleep=0.9)  # still runs when the drain time is over
+            status, _, hint = await _post(session, runtime, sleep=0.9)  # still runs when the drain time is over
+            assert hint == "close"
             statuses[status] += 1
 
         connector = aiohttp.TCPConnector(limit=0)

@@ -8,10 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import xxhash
+from aiohttp import web
 from tests.integration.runtime.process import PREDICT, Runtime, config_for, running, serving
 from tests.unit.runtime.builders import BUNDLES
+
+from turnout_runtime.predict.admission import Admission
+from turnout_runtime.predict.dataplane import Dataplane
+from turnout_runtime.predict.expiry import Expiry
+from turnout_runtime.predict.prediction import Ids, Prediction
+from turnout_runtime.serve.http import PredictionApi, server
+from turnout_runtime.serve.readiness import Phase, Readiness
+from turnout_runtime.workflow import Context, Decision, Workflow
 
 GATEWAY = {
     "x-turnout-objective": "demo/echo",
@@ -133,6 +143,25 @@ def test_a_body_that_never_ends_is_given_up(echo: Runtime) -> None:
     with socket.create_connection(("127.0.0.1", echo.port("http")), timeout=5) as connection:
         connection.sendall(_head(100) + b"{")
         assert connection.recv(100).startswith(b"HTTP/1.1 504 ")
+
+
+async def test_a_request_that_comes_too_late_is_sent_elsewhere() -> None:
+    seen: list[Prediction] = []
+    dataplane = Dataplane(Late(), {}, Admission(1, 1, 1.0), Expiry(1.0), Ids("r"), seen.append)
+    runner = web.ServerRunner(server(PredictionApi(dataplane, Readiness(Phase.CLOSING), "demo", "r")))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}{PREDICT}"
+    async with aiohttp.ClientSession() as session, session.post(url, json={"context": {}}) as response:
+        assert (response.status, response.headers["Connection"]) == (503, "close")
+        assert (await response.json(content_type=None))["type"].endswith("/draining")
+    assert [(prediction.status, prediction.error_type) for prediction in seen] == [("shed", "draining")]
+    await runner.cleanup()
+
+
+class Late(Workflow):
+    def decide(self, ctx: Context, score: float) -> Decision:
+        raise AssertionError
 
 
 def test_probes_and_metrics_tell_the_truth(echo: Runtime) -> None:

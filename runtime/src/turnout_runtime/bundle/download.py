@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
-from yarl import URL
 
 from turnout_runtime.bundle.paths import MAX_BYTES
 from turnout_runtime.errors import BundleInvalid, BundleNotFound
@@ -17,7 +17,8 @@ _CHUNK = 1024**2
 
 def public(uri: str) -> str:
     """The URL without credentials and query, which may hold secrets."""
-    return str(URL(uri).with_user(None).with_query(None).with_fragment(None))
+    parts = urlsplit(uri)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 async def download(uri: str, target: Path, *, tries: int = 3, pause: float = 0.5, timeout: float = 20.0) -> None:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from turnout_runtime.bundle.paths import check_path
 from turnout_runtime.errors import BundleInvalid
+from turnout_runtime.validation import describe
 
 FILE = "bundle.yaml"
 _MAX_TEXT = 256 * 1024
@@ -75,13 +76,6 @@ def parse(text: bytes) -> Manifest:
         return Manifest.model_validate(content)
     except ValidationError as error:
         raise BundleInvalid(f"{FILE}: {describe(error)}") from error
-
-
-def describe(error: ValidationError) -> str:
-    """The first three problems, each with its field's path and without its value, which might be a secret."""
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
-    lines = [f"{'.'.join(map(str, p['loc'])) or 'document'}: {p['msg'].removeprefix('Value error, ')}" for p in problems[:3]]
-    return "; ".join(lines) + (f" (and {len(problems) - 3} more)" if len(problems) > 3 else "")
 
 
 def check_files(manifest: Manifest, files: Collection[str]) -> None:

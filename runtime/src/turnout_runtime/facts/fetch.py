@@ -7,6 +7,7 @@ requests with one round trip.
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -134,6 +135,6 @@ class _Round:
         latency = round((time.perf_counter() - self._started) * 1000, 3)
         origin: Origin = "live"
         if reason is not None:
-            value = self._rules[name].fallback
+            value = deepcopy(self._rules[name].fallback)  # the workflow may change what it gets
             origin = "missing" if value is None else "fallback"
         self._settled[name] = Fact(value, origin, latency, reason)

@@ -12,7 +12,7 @@ from typing import Literal
 import orjson
 import xxhash
 
-from turnout_runtime.errors import BodyTooLarge, InvalidRequest, Overloaded, RequestError, RequestTimeout
+from turnout_runtime.errors import BodyTooLarge, Draining, InvalidRequest, Overloaded, RequestError, RequestTimeout
 from turnout_runtime.facts import Fact
 from turnout_runtime.predict.route import Route
 from turnout_runtime.workflow import Decision, Request
@@ -80,7 +80,7 @@ class Prediction:
 
 def _status(error: BaseException) -> Status:
     match error:
-        case Overloaded():
+        case Overloaded() | Draining():
             return "shed"
         case RequestTimeout():
             return "timeout"

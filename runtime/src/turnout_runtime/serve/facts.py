@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from turnout_runtime.facts import FactRule
 
 if TYPE_CHECKING:
     from turnout_runtime.facts.redis import RedisStore
+
+_PATIENCE = 1.0  # seconds that the start may wait for connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,9 @@ class FactStores:
 
     async def warm(self) -> None:
         """Open a connection to each server; one that is down is no reason not to serve: facts have fallbacks."""
-        await asyncio.gather(*(store.connect() for store in self.stores))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await asyncio.gather(*(store.connect() for store in self.stores))
 
     async def close(self) -> None:
         """Close all connections."""

@@ -14,7 +14,6 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
-from multidict import CIMultiDict
 
 from turnout_runtime.errors import BodyTooLarge, Draining, MethodNotAllowed, NotFound, Overloaded, RequestError
 from turnout_runtime.predict.dataplane import Dataplane
@@ -44,7 +43,8 @@ class PredictionApi:
             objective = self._objective(request)
         except RequestError as error:
             return self._problem(error)
-        prediction = await self.dataplane.predict(route_of(objective, request.headers), partial(_read_body, request))
+        read = _drained if self.readiness.phase is Phase.CLOSING else partial(_read_body, request)
+        prediction = await self.dataplane.predict(route_of(objective, request.headers), read)
         response = self._answer(prediction) if prediction.error is None else self._failure(prediction)
         if self.readiness.phase is not Phase.READY:
             response.force_close()  # the next request on this connection goes to another pod
@@ -57,8 +57,6 @@ class PredictionApi:
             raise NotFound(f"predictions are at /v1/{self.namespace}/<objective>/predict")
         if request.method != "POST":
             raise MethodNotAllowed("predictions are asked for with POST")
-        if self.readiness.phase is Phase.CLOSING:
-            raise Draining("try again, another replica answers")
         return match[2]
 
     def _answer(self, prediction: Prediction) -> web.Response:
@@ -90,12 +88,10 @@ class PredictionApi:
             response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         elif isinstance(error, MethodNotAllowed):
             response.headers["Allow"] = "POST"
-        elif isinstance(error, Draining):
-            response.force_close()
         return response
 
     def _response(self, status: int, body: bytes, content_type: str) -> web.Response:
-        headers = CIMultiDict({"Content-Type": content_type, "x-turnout-revision": self.revision, "Server": "turnout"})
+        headers = {"Content-Type": content_type, "x-turnout-revision": self.revision, "Server": "turnout"}
         return web.Response(status=status, body=body, headers=headers)
 
 
@@ -109,6 +105,10 @@ async def _read_body(request: web.BaseRequest) -> bytes:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise BodyTooLarge(_LIMIT) from None
+
+
+async def _drained() -> bytes:
+    raise Draining("try again, another replica answers")
 
 
 def server(api: PredictionApi) -> web.Server:
