@@ -175,13 +175,38 @@ async def test_after_a_restart_gateways_that_have_not_come_back_yet_are_no_news(
     await ready_world(world)
     await world.policies.reconcile(RP)
     world.writes()
-    world.policies.serving_started()
     world.gateways.seen = Observation(connected=0, acked=0)
     assert await world.policies.reconcile(RP) == pytest.approx(10.0)
     assert world.writes() == []
     world.clock += 11
     await world.policies.reconcile(RP)
     assert world.status(ROUTING_POLICIES, RP)["conditions"][-1]["reason"] == "NoGateway"
+
+
+async def test_a_gateway_that_comes_and_goes_is_not_written_but_a_lasting_number_is(world):
+    await ready_world(world)
+    await world.policies.reconcile(RP)
+    world.writes()
+    world.gateways.seen = Observation(connected=2, acked=2)
+    assert await world.policies.reconcile(RP) == pytest.approx(10.0)
+    world.gateways.seen = Observation(connected=1, acked=1)
+    world.clock += 5
+    assert await world.policies.reconcile(RP) is None
+    world.gateways.seen = Observation(connected=3, acked=3)
+    assert await world.policies.reconcile(RP) == pytest.approx(10.0)
+    assert world.writes() == []
+    world.clock += 10.1
+    assert await world.policies.reconcile(RP) is None
+    assert world.status(ROUTING_POLICIES, RP)["gateways"] == {"connected": 3, "acked": 3}
+
+
+async def test_a_gateway_that_is_still_catching_up_is_no_news(world):
+    await ready_world(world)
+    await world.policies.reconcile(RP)
+    world.writes()
+    world.gateways.seen = Observation(connected=2, acked=1)
+    assert await world.policies.reconcile(RP) == pytest.approx(10.0)
+    assert world.writes() == []
 
 
 async def test_a_deleted_policy_is_routed_no_more(world):

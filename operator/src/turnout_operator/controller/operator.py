@@ -109,7 +109,6 @@ class Operator:
         """All routes before the first gateway is answered: one that is missing would be taken as deleted."""
         for key in list(self._caches.routing_policies.keys()):
             self._policies.program(key)
-        self._policies.serving_started()
         self._xds.set_serving(True)
 
 

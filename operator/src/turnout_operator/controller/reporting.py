@@ -37,7 +37,7 @@ class Reporter:
     async def report(self, resource: Resource, obj: Object, status: Object) -> None:
         """Write `status` unless the object has it already; an object that has gone is no error."""
         old = obj.get("status") or {}
-        if says_the_same(old, status):
+        if old == status:
             return
         meta = obj["metadata"]
         WRITES.labels("status", resource.kind).inc()
@@ -48,11 +48,6 @@ class Reporter:
         self._stores[resource].put(written)
         for turn in turns(old, status):
             await self._events.say(resource, obj, turn.event_type, turn.reason, "Reconcile", turn.note)
-
-
-def says_the_same(old: Object, new: Object) -> bool:
-    """Equal but for how many gateways were connected: that alone is not worth a write a policy."""
-    return {**old, "gateways": None} == {**new, "gateways": None}
 
 
 def turns(old: Object, new: Object) -> Iterator[Turn]:

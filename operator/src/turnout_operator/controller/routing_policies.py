@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from turnout_operator.api.model_deployment import ModelDeployment
 from turnout_operator.api.routing_policy import RoutingPolicy
 from turnout_operator.controller.caches import Caches, arm_targets, objective_of, revision_of
+from turnout_operator.controller.patience import Patience
 from turnout_operator.controller.reporting import Reporter, invalid_status
 from turnout_operator.kube.resources import CONFIG_MAPS, ROUTING_POLICIES, Object
 from turnout_operator.kube.store import Key
@@ -36,13 +37,7 @@ class RoutingPolicyReconciler:
         self._reporter = reporter
         self._xds = xds
         self._now = now
-        self._clock = clock
-        self._pushed: dict[PolicyKey, tuple[str, float]] = {}
-        self._serving_since = clock()
-
-    def serving_started(self) -> None:
-        """Gateways may now connect: for a while, few of them are no news."""
-        self._serving_since = self._clock()
+        self._patience = Patience(clock)
 
     def program(self, key: Key) -> tuple[RoutingPolicy, Resolution] | None:
         """Resolve and push the policy's route; None when there is nothing to resolve. Never raises on bad input."""
@@ -73,18 +68,17 @@ class RoutingPolicyReconciler:
             return None
         policy, resolution = programmed
         seen = self._seen(PolicyKey(*key))
-        wait = self._wait(raw, resolution, seen)
+        status = status_of(policy, resolution, seen, self._now())
+        wait = self._wait(key, raw.get("status") or {}, status, resolution, seen)
         if wait is not None:
             return wait
-        await self._reporter.report(ROUTING_POLICIES, raw, status_of(policy, resolution, seen, self._now()))
+        await self._reporter.report(ROUTING_POLICIES, raw, status)
         return None
 
     def _push(self, key: PolicyKey, resolution: Resolution) -> None:
         if resolution.route is None:
             self._forget(key)
             return
-        if self._pushed.get(key, ("", 0.0))[0] != resolution.route.version:
-            self._pushed[key] = (resolution.route.version, self._clock())
         try:
             self._xds.set_route(resolution.route)
         except ObjectiveConflict as conflict:
@@ -93,24 +87,25 @@ class RoutingPolicyReconciler:
             self._xds.set_route(resolution.route)
 
     def _forget(self, key: PolicyKey) -> None:
-        self._pushed.pop(key, None)
+        self._patience.over((key, "behind"))
+        self._patience.over((key, "count"))
         self._xds.delete_route(key)
 
     def _seen(self, key: PolicyKey) -> Programmed:
         seen = self._xds.observation(key)
         return Programmed(seen.connected, seen.acked, seen.nacks)
 
-    def _wait(self, raw: Object, resolution: Resolution, seen: Programmed) -> float | None:
-        """Seconds to hold the report back: gateways answer in milliseconds, and reconnect after our restart."""
-        if resolution.route is None or seen.by_all or seen.nacks:
-            return None
-        now = self._clock()
-        version, pushed = self._pushed[PolicyKey(raw["metadata"]["namespace"], raw["metadata"]["name"])]
-        reconnecting = self._serving_since + RECONNECT_SECONDS - now
-        if (raw.get("status") or {}).get("policyVersion") == version and reconnecting > 0:
-            return reconnecting
-        answering = pushed + ACK_SECONDS - now
-        return answering if seen.connected and answering > 0 else None
+    def _wait(self, key: Key, old: Object, new: Object, resolution: Resolution, seen: Programmed) -> float | None:
+        """Seconds to hold the report back: gateways answer in milliseconds, and reconnect within seconds."""
+        route = resolution.route
+        if route is not None and not seen.by_all and not seen.nacks:
+            known = old.get("policyVersion") == route.version
+            return self._patience.left((key, "behind"), route.version, RECONNECT_SECONDS if known else ACK_SECONDS)
+        self._patience.over((key, "behind"))
+        if old != new and {**old, "gateways": None} == {**new, "gateways": None}:
+            return self._patience.left((key, "count"), (seen.connected, seen.acked), RECONNECT_SECONDS)
+        self._patience.over((key, "count"))
+        return None
 
     async def _report_refusal(self, raw: Object) -> None:
         try:
