@@ -59,7 +59,9 @@ def one_record(screen: Screen, replay: Replay) -> None:
     screen.heading("One prediction, as logged")
     row = next(row for row in reversed(replay.rows) if row["arm"] == "challenger")
     text = compact(row, min(screen.console.width - 2, MAX_WIDTH))
-    screen.show(Syntax("", "json", theme="ansi_dark", background_color="default").highlight(text))
+    colored = Syntax("", "json", theme="ansi_dark", background_color="default").highlight(text)
+    colored.rstrip()
+    screen.show(colored)
 
 
 def change_weight(screen: Screen, replay: Replay, url: str) -> None:

@@ -5,6 +5,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from turnout_runtime.errors import InvalidRequest
 from turnout_runtime.workflow import Context, Decision, Workflow
 
 LATE_FROM = 0.35  # a false alarm costs about half of a missed delay
@@ -41,11 +43,11 @@ class Schedule(Workflow):
         return Decision(decision=decision, score=score, confidence=max(score, 1.0 - score))
 
     def schedule(self, flight: Mapping[str, Any]) -> list[float]:
-        departure, overall = parse_time(flight["scheduled_departure"]), self.rates["overall"]
+        departure, overall = parse_time(text(flight, "scheduled_departure")), self.rates["overall"]
         return [
-            self.rates["carrier"].get(flight["carrier"], overall),
-            self.rates["dest"].get(flight["dest"], overall),
-            ORIGINS.get(flight["origin"], UNKNOWN),
+            self.rates["carrier"].get(text(flight, "carrier"), overall),
+            self.rates["dest"].get(text(flight, "dest"), overall),
+            ORIGINS.get(text(flight, "origin"), UNKNOWN),
             departure.hour * 60.0 + departure.minute,
             float(departure.weekday()),
         ]
@@ -59,8 +61,8 @@ class ScheduleWeatherPlane(Schedule):
     async def fetch(self, ctx: Context) -> None:
         flight = ctx.request.context
         await ctx.facts.fetch(
-            weather=weather_key(flight["origin"], flight["scheduled_departure"]),
-            plane=flight.get("tailnum"),
+            weather=weather_key(text(flight, "origin"), text(flight, "scheduled_departure")),
+            plane=text(flight, "tailnum") if flight.get("tailnum") else None,
         )
 
     def features(self, ctx: Context) -> np.ndarray:
@@ -69,10 +71,21 @@ class ScheduleWeatherPlane(Schedule):
         return np.array(self.schedule(flight) + weather + plane, dtype=np.float32)
 
 
+def text(flight: Mapping[str, Any], name: str) -> str:
+    """A field that the question must have; the caller is told which one is missing."""
+    value = flight.get(name)
+    if not isinstance(value, str):
+        raise InvalidRequest(f"context.{name}: must be a string" + ("" if name in flight else ", and is missing"))
+    return value
+
+
 @lru_cache(maxsize=8192)
 def parse_time(scheduled: str) -> datetime:
     """An ISO 8601 local time with its offset, e.g. 2013-07-01T05:15-04:00."""
-    return datetime.fromisoformat(scheduled)
+    with suppress(ValueError):
+        if (departure := datetime.fromisoformat(scheduled)).tzinfo:
+            return departure
+    raise InvalidRequest("context.scheduled_departure: must be a time with offset, like 2013-07-01T05:15-04:00")
 
 
 def weather_key(origin: str, scheduled: str) -> str:
@@ -83,7 +96,7 @@ def weather_key(origin: str, scheduled: str) -> str:
 def weather_row(fact: Fact) -> list[float]:
     row = [_number(fact, name) for name in WEATHER]
     wind = WEATHER.index("wind_speed")
-    row[wind] = min(row[wind], MAX_WIND_MPH) if row[wind] == row[wind] else UNKNOWN
+    row[wind] = min(row[wind], MAX_WIND_MPH)  # NaN stays: no comparison with it is true
     return row
 
 

@@ -10,10 +10,11 @@ import pytest
 from flight_delay.bundles import SOURCE, load_workflow
 from flight_delay.data import Flight
 from flight_delay.facts import Table
-from flight_delay.offline import Snapshot, feature_rows
+from flight_delay.offline import OfflineFacts, Snapshot, feature_rows
 from flight_delay.train import late_rates, to_json
 
 from turnout_runtime.bundle.manifest import parse
+from turnout_runtime.errors import InvalidRequest
 from turnout_runtime.facts import FactRule, Facts, NoSuchKey
 from turnout_runtime.workflow import Context, Request, Workflow
 
@@ -99,3 +100,32 @@ async def test_the_decision_follows_the_score(
 ) -> None:
     ctx, _ = await served(workflow, some_flights[0], snapshot)
     assert workflow.decide(ctx, score).decision == decision
+
+
+async def asked(workflow: Workflow, snapshot: Snapshot, context: dict[str, Any]) -> None:
+    ctx = Context(Request("r", None, {}, context), OfflineFacts(snapshot), lambda: 1.0)
+    await workflow.fetch(ctx)
+    workflow.features(ctx)
+
+
+@pytest.mark.parametrize("field", ["carrier", "dest", "origin", "scheduled_departure"])
+async def test_a_missing_field_is_named_to_the_caller(
+    workflow: Workflow, some_flights: list[Flight], snapshot: Snapshot, field: str
+) -> None:
+    context = {name: value for name, value in some_flights[0].context().items() if name != field}
+    with pytest.raises(InvalidRequest, match=f"context.{field}: .* missing"):
+        await asked(workflow, snapshot, context)
+
+
+@pytest.mark.parametrize("time", ["2013-07-01T05:15", "tomorrow", ""])
+async def test_a_time_without_offset_is_refused(
+    workflow: Workflow, some_flights: list[Flight], snapshot: Snapshot, time: str
+) -> None:
+    with pytest.raises(InvalidRequest, match="offset"):
+        await asked(workflow, snapshot, {**some_flights[0].context(), "scheduled_departure": time})
+
+
+async def test_a_flight_without_tail_number_is_answered(
+    workflow: Workflow, some_flights: list[Flight], snapshot: Snapshot
+) -> None:
+    await asked(workflow, snapshot, {**some_flights[0].context(), "tailnum": None})
