@@ -78,7 +78,7 @@ async def test_objectives_have_their_own_cohorts(envoy: Envoy) -> None:
 
 
 async def test_sticky_by_body(envoy: Envoy) -> None:
-    for entity in [*IDS[:100], 12345, 678]:
+    for entity in [*IDS[:100], "one, two", 12345, 2**62 + 1]:
         status, answer = await envoy.predict("body", json={"context": {}, "customer": {"id": entity}})
         assert status == 200
         assert answer["pod"] == predicted(POLICIES["body"], str(entity))
@@ -94,7 +94,13 @@ async def test_sticky_by_body_whatever_the_content_type(envoy: Envoy, content_ty
         assert (status, answer["headers"].get("x-turnout-entity")) == (200, "one")
 
 
-NO_ID: list[dict[str, Any]] = [{"json": {"customer": 1}}, {"json": {}}, {"data": "{no json"}, {"data": b""}]
+NO_ID: list[dict[str, Any]] = [
+    {"json": {"customer": 1}},
+    {"json": {"customer": {"id": ""}}},
+    {"json": {"customer": {"id": None}}},
+    {"data": "{no json"},
+    {"data": b""},
+]
 
 
 @pytest.mark.parametrize("request_", NO_ID)

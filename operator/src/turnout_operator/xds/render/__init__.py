@@ -12,13 +12,9 @@ def typed(message: str, **fields: object) -> dict[str, object]:
     return {"@type": TYPE_PREFIX + message, **fields}
 
 
-def set_header(name: str, value: str, *, keep_empty: bool = False) -> dict[str, object]:
+def set_header(name: str, value: str) -> dict[str, object]:
     """Set a header, replacing what was there. A `value` that formats to nothing adds none."""
-    return {
-        "header": {"key": name, "value": value},
-        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-        "keep_empty_value": keep_empty,
-    }
+    return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
 def literal(text: str) -> str:

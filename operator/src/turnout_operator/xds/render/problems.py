@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from turnout_operator.xds.render import JsonMap
+from turnout_operator.xds.render import JsonMap, set_header
 
 CONTENT_TYPE = "application/problem+json"
 BASE = "https://turnout.dev/problems/"
@@ -23,7 +23,7 @@ class Problem:
         return json.dumps({"type": BASE + self.slug, "title": self.title, "status": self.status})
 
 
-INVALID_ENTITY = Problem("invalid-entity-id", "The entity id must be printable ASCII", 400)
+INVALID_ENTITY = Problem("invalid-entity-id", "The entity id must be printable ASCII without blanks at its ends", 400)
 METHOD_NOT_ALLOWED = Problem("method-not-allowed", "Predictions are asked for by POST", 405)
 UNKNOWN_OBJECTIVE = Problem("unknown-objective", "No objective is served at this path", 404)
 BODY_TOO_LARGE = Problem("body-too-large", "The body is larger than the gateway reads", 413)
@@ -44,13 +44,12 @@ def local_reply_config() -> dict[str, object]:
     return {"mappers": mappers}
 
 
-def direct_response(problem: Problem) -> dict[str, object]:
+def direct_response(problem: Problem, **headers: str) -> dict[str, object]:
     """Route fields that answer with `problem` and ask no cluster."""
+    headers = {"content-type": CONTENT_TYPE, **headers}
     return {
         "direct_response": {"status": problem.status, "body": {"inline_string": problem.body}},
-        "response_headers_to_add": [
-            {"header": {"key": "content-type", "value": CONTENT_TYPE}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-        ],
+        "response_headers_to_add": [set_header(name, value) for name, value in headers.items()],
     }
 
 

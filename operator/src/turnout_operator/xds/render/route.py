@@ -1,7 +1,7 @@
 """One policy's route table and the scope that selects it."""
 
-from turnout_operator.plan.routes import ArmRoute, PolicyRoute, Sticky
-from turnout_operator.xds.render import literal, set_header, typed
+from turnout_operator.plan.routes import TOTAL_WEIGHT, ArmRoute, PolicyRoute, Sticky
+from turnout_operator.xds.render import JsonMap, literal, set_header, typed
 from turnout_operator.xds.render.listener import (
     ENTITY_FROM_BODY,
     ENTITY_HEADER,
@@ -12,8 +12,11 @@ from turnout_operator.xds.render.listener import (
 )
 from turnout_operator.xds.render.problems import INVALID_ENTITY, METHOD_NOT_ALLOWED, direct_response
 
-_PRINTABLE = "[ -~]*"
-_HTTP = "envoy.extensions.filters.http"
+# Other bytes can't be hashed alike here and in the pod, CR and LF would break the header, and blanks at the ends get
+# lost on the way.
+_VALID_ID = "[!-~]([ -~]*[!-~])?"
+_FILTERS = "envoy.extensions.filters.http"
+_POST: JsonMap = {"name": ":method", "string_match": {"exact": "POST"}}
 
 
 def route_name(policy: PolicyRoute) -> str:
@@ -22,17 +25,26 @@ def route_name(policy: PolicyRoute) -> str:
     return f"{policy.key.namespace}/{policy.objective}"
 
 
+def routed(policy: PolicyRoute) -> tuple[ArmRoute, ...]:
+    """The arms that get traffic, candidates in order and the stable arm last: a candidate that grows then takes
+    entities from stable and gives none away (two arms; with more, those between move along)."""
+    return tuple(arm for arm in (*policy.arms[1:], *policy.arms[:1]) if arm.weight > 0)
+
+
 def scope(policy: PolicyRoute) -> dict[str, object]:
     """Requests to `/v1/<namespace>/<objective>/…` use this policy's route table."""
-    fragments = [{"string_key": policy.key.namespace}, {"string_key": policy.objective}]
     name = route_name(policy)
+    fragments = [{"string_key": policy.key.namespace}, {"string_key": policy.objective}]
     return {"name": name, "route_configuration_name": name, "key": {"fragments": fragments}}
 
 
 def route_configuration(policy: PolicyRoute) -> dict[str, object]:
     """The route table: refuse bad entity ids, split, refuse other methods; all else is Envoy's 404."""
     name = route_name(policy)
-    routes = [*_refuse_bad_ids(policy), _predict(policy), _refuse_method(policy)]
+    path = {"path": f"/v1/{name}/predict"}
+    routes = [{"match": {**path, "headers": [_POST]}, **_predict(policy)}, {"match": path, **_refuse_method()}]
+    if policy.sticky is not None:
+        routes.insert(0, {"match": {**path, **_has_bad_id(policy.sticky)}, **direct_response(INVALID_ENTITY)})
     return {
         "name": name,
         "virtual_hosts": [{"name": name, "domains": ["*"], "routes": routes}],
@@ -44,36 +56,18 @@ def route_configuration(policy: PolicyRoute) -> dict[str, object]:
     }
 
 
-def routed(policy: PolicyRoute) -> tuple[ArmRoute, ...]:
-    """The arms that get traffic, candidates in order and the stable arm last: a candidate that grows only takes
-    entities from the end of its own interval."""
-    return tuple(arm for arm in (*policy.arms[1:], *policy.arms[:1]) if arm.weight > 0)
-
-
-def _path(policy: PolicyRoute) -> dict[str, object]:
-    return {"path": f"/v1/{route_name(policy)}/predict"}
-
-
-def _post(policy: PolicyRoute) -> dict[str, object]:
-    return {**_path(policy), "headers": [{"name": ":method", "string_match": {"exact": "POST"}}]}
-
-
 def _predict(policy: PolicyRoute) -> dict[str, object]:
+    split: dict[str, object] = {"clusters": [_arm(arm, policy) for arm in routed(policy)]}
     action: dict[str, object] = {
-        "weighted_clusters": {"clusters": [_arm(arm, policy) for arm in routed(policy)]},
+        "weighted_clusters": split,
         "timeout": f"{policy.timeout_seconds:.3f}s",
         "retry_policy": _retry_policy(),
     }
-    route: dict[str, object] = {"match": _post(policy), "route": action}
-    if policy.sticky is not None:
-        action["weighted_clusters"] = {**_split(policy), "use_hash_policy": True}
-        action["hash_policy"] = [_hash_policy(policy, policy.sticky)]
-        route.update(_entity(policy.sticky))
-    return route
-
-
-def _split(policy: PolicyRoute) -> dict[str, object]:
-    return {"clusters": [_arm(arm, policy) for arm in routed(policy)]}
+    if policy.sticky is None:
+        return {"route": action}
+    split["use_hash_policy"] = True
+    action["hash_policy"] = [_hash_policy(policy, policy.sticky)]
+    return {"route": action, **_hand_on_entity(policy.sticky)}
 
 
 def _arm(arm: ArmRoute, policy: PolicyRoute) -> dict[str, object]:
@@ -81,19 +75,20 @@ def _arm(arm: ArmRoute, policy: PolicyRoute) -> dict[str, object]:
     return {
         "name": arm.cluster,
         "weight": arm.weight,
-        "request_headers_to_add": [name, set_header("x-turnout-propensity", f"{arm.weight / 10_000:g}")],
+        "request_headers_to_add": [name, set_header("x-turnout-propensity", f"{arm.weight / TOTAL_WEIGHT:g}")],
         "response_headers_to_add": [name, set_header("x-turnout-policy-version", literal(policy.version))],
     }
 
 
 def _retry_policy() -> dict[str, object]:
-    """Only what the pod can't have begun to answer, on another host."""
+    """Only what the pod can't have begun to answer, on another host if there is one."""
     previous = typed("envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate")
     return {
         "retry_on": "connect-failure,refused-stream,reset-before-request",
         "num_retries": 2,
         "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.050s"},
         "retry_host_predicate": [{"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": previous}],
+        # Hosts are drawn at random until one is new: 3 draws of 2 hosts find the dead one again in 1 of 8 retries.
         "host_selection_retry_max_attempts": 10,
     }
 
@@ -102,27 +97,24 @@ def _hash_policy(policy: PolicyRoute, sticky: Sticky) -> dict[str, object]:
     """The salt gives every objective its own cohorts: cohort = xxh64("<ns>/<objective>:<id>") % 10000."""
     salt = f"{route_name(policy)}:".replace("\\", "\\\\")
     rewrite = {"pattern": {"regex": "^(.*)$"}, "substitution": salt + r"\1"}
-    return {"header": {"header_name": _entity_header(sticky), "regex_rewrite": rewrite}}
+    name = sticky.name if sticky.kind == "header" else ENTITY_HEADER
+    return {"header": {"header_name": name, "regex_rewrite": rewrite}}
 
 
-def _entity_header(sticky: Sticky) -> str:
-    return sticky.name if sticky.kind == "header" else ENTITY_HEADER
-
-
-def _entity(sticky: Sticky) -> dict[str, object]:
-    """Route fields that hand the entity id to the pod."""
+def _hand_on_entity(sticky: Sticky) -> dict[str, object]:
+    """Route fields that give the entity id to the pod; from the body, they switch on the filters that read it."""
     if sticky.kind == "header":
         return {"request_headers_to_add": [set_header(ENTITY_HEADER, f"%REQ({sticky.name})%")]}
+    rules = typed(f"{_FILTERS}.json_to_metadata.v3.JsonToMetadata", request_rules=_body_rules(sticky))
+    mutation = typed(f"{_FILTERS}.header_mutation.v3.HeaderMutationPerRoute", mutations={})
     return {
         "request_body_buffer_limit": MAX_BODY_BYTES,
-        "typed_per_filter_config": {
-            JSON_TO_METADATA: typed(f"{_HTTP}.json_to_metadata.v3.JsonToMetadata", request_rules=_body_rules(sticky)),
-            ENTITY_FROM_BODY: typed(f"{_HTTP}.header_mutation.v3.HeaderMutationPerRoute", mutations={}),
-        },
+        "typed_per_filter_config": {JSON_TO_METADATA: rules, ENTITY_FROM_BODY: mutation},
     }
 
 
 def _body_rules(sticky: Sticky) -> dict[str, object]:
+    """Any content type will do: a caller who forgets it must not lose its stickiness."""
     entity = {"metadata_namespace": METADATA, "key": ENTITY_KEY, "type": "STRING"}
     return {
         "rules": [{"selectors": [{"key": key} for key in sticky.name.split(".")], "on_present": entity}],
@@ -131,32 +123,17 @@ def _body_rules(sticky: Sticky) -> dict[str, object]:
     }
 
 
-def _refuse_bad_ids(policy: PolicyRoute) -> list[dict[str, object]]:
-    """Bytes outside printable ASCII can't be hashed alike here and in the pod, and CR or LF would break the header."""
-    if policy.sticky is None:
-        return []
-    printable = {"safe_regex": {"regex": _PRINTABLE}}
-    match = _post(policy)
-    if policy.sticky.kind == "header":
-        bad = {"name": policy.sticky.name, "string_match": printable, "invert_match": True}
-        match["headers"] = [*_as_list(match["headers"]), {"name": policy.sticky.name, "present_match": True}, bad]
-    else:
-        path = [{"key": ENTITY_KEY}]
-        present = {"filter": METADATA, "path": path, "value": {"present_match": True}}
-        bad = {"filter": METADATA, "path": path, "value": {"string_match": printable}, "invert": True}
-        match["dynamic_metadata"] = [present, bad]
-    return [{"match": match, **direct_response(INVALID_ENTITY)}]
+def _has_bad_id(sticky: Sticky) -> dict[str, object]:
+    """Match fields for a prediction whose id is there and not valid."""
+    valid = {"safe_regex": {"regex": _VALID_ID}}
+    if sticky.kind == "header":
+        present: JsonMap = {"name": sticky.name, "present_match": True}
+        return {"headers": [_POST, present, {"name": sticky.name, "string_match": valid, "invert_match": True}]}
+    entity = {"filter": METADATA, "path": [{"key": ENTITY_KEY}]}
+    present = {**entity, "value": {"present_match": True}}
+    invalid = {**entity, "value": {"string_match": valid}, "invert": True}
+    return {"headers": [_POST], "dynamic_metadata": [present, invalid]}
 
 
-def _as_list(value: object) -> list[object]:
-    return list(value) if isinstance(value, list) else []
-
-
-def _refuse_method(policy: PolicyRoute) -> dict[str, object]:
-    fields = direct_response(METHOD_NOT_ALLOWED)
-    allow = {"header": {"key": "allow", "value": "POST"}}
-    return {
-        "match": _path(policy),
-        **fields,
-        "response_headers_to_add": [*_as_list(fields["response_headers_to_add"]), allow],
-    }
+def _refuse_method() -> dict[str, object]:
+    return direct_response(METHOD_NOT_ALLOWED, allow="POST")
