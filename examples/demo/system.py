@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
-from demo.shell import CLUSTER, ROOT, follow, kubectl, run
+from demo.shell import CLUSTER, ROOT, CommandFailed, follow, kubectl, run
 
 RELEASE = NAMESPACE = "turnout"
 SYSTEM = "turnout-system"
@@ -71,8 +70,12 @@ def cluster_down(progress: Progress) -> str:
 
 
 def is_up() -> bool:
-    """Whether a local cluster is there to be cleaned."""
-    return Path(CLUSTER / "kubeconfig").exists()
+    """Whether a local cluster answers."""
+    try:
+        kubectl("get", "--raw", "/readyz", "--request-timeout=5s")
+    except CommandFailed:
+        return False
+    return True
 
 
 def remove(namespace: str) -> str:
