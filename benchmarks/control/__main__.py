@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import shutil
 import signal
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from typing import cast
 import uvloop
 from benchmarks.control import run
 from benchmarks.control.cluster import KUBECONFIG, prepared
+from benchmarks.control.processes import LOGS
 from benchmarks.control.rows import Results, rows
 from benchmarks.report import finish
 from kubernetes.aio import config
@@ -52,7 +54,7 @@ async def measure(options: argparse.Namespace, results: Results) -> None:
     client = await connect()
     try:
         with tempfile.TemporaryDirectory(prefix="turnout-bench-") as name:
-            async with prepared(client, Path(name)), asyncio.timeout(options.limit):
+            async with prepared(client), asyncio.timeout(options.limit):
                 await run.phases(client, Path(name), options, results)
     finally:
         await client.close()
@@ -64,12 +66,14 @@ def main() -> int:
     if not KUBECONFIG.exists():
         print("no cluster is up: run `make cluster-up` first")
         return 1
+    shutil.rmtree(LOGS, ignore_errors=True)
+    LOGS.mkdir(parents=True)
     results, started = Results(), time.monotonic()
     try:
         uvloop.run(measure(options, results))
     except (Exception, asyncio.CancelledError):
         traceback.print_exc()
-        print("stopped early: what is missing below was not measured")
+        print(f"stopped early: what is missing below was not measured; logs are in {LOGS}")
     details = {"options": vars(options), "seconds": round(time.monotonic() - started, 1), "results": asdict(results)}
     return finish("control", rows(results), details)
 

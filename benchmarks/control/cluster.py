@@ -25,9 +25,9 @@ KUBECONFIG = State().kubeconfig
 
 
 @contextlib.asynccontextmanager
-async def prepared(api: Api, folder: Path) -> AsyncIterator[None]:
+async def prepared(api: Api) -> AsyncIterator[None]:
     """CRDs, fake nodes and an empty namespace of our own; no other operator at work. All put back at the end."""
-    kwok = _kwok(folder)
+    kwok = _kwok()
     kwok.start()
     try:
         await clean(api)
@@ -90,7 +90,7 @@ async def until(check: Callable[[], Awaitable[bool]], seconds: float, what: str,
         raise TimeoutError(f"waited {seconds:g} s for {what}") from None
 
 
-def _kwok(folder: Path) -> Process:
+def _kwok() -> Process:
     flags = {
         "kubeconfig": KUBECONFIG,
         "config": Path(__file__).parent / "stages.yaml",
@@ -98,7 +98,7 @@ def _kwok(folder: Path) -> Process:
         "cidr": "10.250.0.0/16",
         "node-lease-duration-seconds": 40,
     }
-    return Process("kwok", [str(programs.build(programs.KWOK)), *(f"--{k}={v}" for k, v in flags.items())], folder)
+    return Process("kwok", [str(programs.build(programs.KWOK)), *(f"--{k}={v}" for k, v in flags.items())])
 
 
 async def _install_crds(api: Api) -> None:

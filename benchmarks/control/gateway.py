@@ -37,7 +37,7 @@ async def envoy(api: Api, folder: Path, xds_ports: tuple[int, ...], admin_port: 
     config.write_text(json.dumps(_bootstrap(tls, sds, xds_ports, admin_port)))
     argv = [f"{Path(sys.executable).parent}/envoy", "--config-path", str(config), "--service-node", "bench"]
     options = ["--service-cluster", "turnout-gateway", "--disable-hot-restart", "--concurrency", "1"]
-    return Process("envoy", [*argv, *options, "--log-level", "warning"], folder)
+    return Process("envoy", [*argv, *options, "--log-level", "warning"])
 
 
 async def _certificates(api: Api) -> dict[str, bytes]:

@@ -14,19 +14,21 @@ from typing import Any
 
 import aiohttp
 from benchmarks.control.workload import NAMESPACE, RUNTIME_IMAGE, SYSTEM
+from tests.cluster.paths import CHECKOUT
 
 _DIE_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+LOGS = CHECKOUT / "build" / "bench-control"
 _READS = frozenset({"GET", "LIST", "WATCH"})
 
 
 class Process:
-    """A child process whose output goes to a file."""
+    """A child process whose output goes to a file of its name below LOGS."""
 
-    def __init__(self, name: str, argv: Sequence[str], folder: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
         self.name = name
         self._argv = [*_DIE_WITH_US, *argv]
         self._env = {**os.environ, **(env or {})}
-        self.log = folder / f"{name}.log"
+        self.log = LOGS / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -97,7 +99,7 @@ class OperatorProcess(Process):
         self._http_port = http_port
         argv = [sys.executable, "-m", "benchmarks.control.counted", str(self._socket), module]
         env = {"KUBECONFIG": str(kubeconfig), "POD_NAMESPACE": SYSTEM, "POD_NAME": name, "POD_ID": name}
-        super().__init__(name, [*argv, "--runtime-image", RUNTIME_IMAGE, *flags], folder, env)
+        super().__init__(name, [*argv, "--runtime-image", RUNTIME_IMAGE, *flags], env)
 
     def start(self) -> None:
         self._socket.unlink(missing_ok=True)
