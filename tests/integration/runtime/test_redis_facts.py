@@ -1,5 +1,6 @@
 """Facts from a real Redis: live, absent, garbage, slow, gone and back."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 from tests.integration.runtime.process import Runtime, config_for, free_port, running
 from tests.unit.runtime.builders import BUNDLES
+
+from turnout_runtime.facts.redis import RedisStore
 
 PASSWORD = "s3cret"
 
@@ -156,6 +159,28 @@ def test_a_store_that_died_is_found_again(runtime: Runtime, redis: RedisServer) 
     _wait_until_live(runtime, 5)
     assert runtime.metric('turnout_facts_total{fact="plane",source="live"}') >= 1
     assert runtime.metric('turnout_facts_total{fact="weather",source="fallback"}') >= 1
+
+
+def test_connections_that_went_stale_cost_nothing(runtime: Runtime, redis: RedisServer) -> None:
+    redis.command("SET", "plane:N1", '{"seats": 150}')
+    _wait_until_live(runtime, 5)
+    for _ in range(3):
+        redis.command("CLIENT", "KILL", "TYPE", "normal")
+        assert _ask(runtime, plane="N1")[1]["plane"]["source"] == "live"
+
+
+async def test_wishes_that_found_all_connections_busy_are_answered_later(redis: RedisServer) -> None:
+    redis.command("SET", "x", '{"x": 1}')
+    store = RedisStore(f"redis://:{PASSWORD}@127.0.0.1:{redis.port}", longest_timeout=10.0)
+    assert await store.connect()
+    redis.signal(signal.SIGSTOP)
+    wishes = []
+    for _ in range(12):
+        wishes.append(store.get("x"))
+        await asyncio.sleep(0.005)  # a turn of its own for each
+    redis.signal(signal.SIGCONT)
+    assert await asyncio.wait_for(asyncio.gather(*wishes), 10) == [{"x": 1}] * 12
+    await store.close()
 
 
 def _wait_until_live(runtime: Runtime, seconds: float) -> None:

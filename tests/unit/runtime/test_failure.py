@@ -28,6 +28,7 @@ def test_the_message_fits_and_starts_as_it_was(text: str, times: int) -> None:
 def test_credentials_do_not_get_out(url: str) -> None:
     assert "s3cret" not in redact(url)
     assert "host" in redact(url)
+    assert b"s3cret" not in termination_message("ConfigInvalid", url)
 
 
 def test_it_is_written_where_the_kubelet_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

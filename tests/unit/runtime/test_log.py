@@ -149,15 +149,19 @@ def test_a_directory_that_goes_away_is_survived(tmp_path: Path) -> None:
     assert (_numbers(directory), writer.dropped["io_error"]) == ([2], 1)
 
 
-def test_the_buffer_is_bounded(tmp_path: Path) -> None:
+def test_the_buffer_is_bounded_and_freed_by_writing(tmp_path: Path) -> None:
     writer = LogWriter(LogFiles(tmp_path, 10_000, 2), buffer_bytes=1000)
     for number in range(15):
         writer.put(_line(number))
     assert writer.dropped["buffer_full"] == 5
     writer.start()
+    while writer.written < 10:
+        time.sleep(0.005)
+    for number in range(10, 20):
+        writer.put(_line(number))
     assert writer.close(5)
-    writer.put(_line(99))
-    assert _numbers(tmp_path) == list(range(10))
+    assert _numbers(tmp_path) == list(range(20))
+    assert writer.dropped["buffer_full"] == 5
 
 
 def test_closing_does_not_wait_for_a_stuck_volume(tmp_path: Path) -> None:

@@ -25,5 +25,4 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             whole, newline, rest = (rest + block).rpartition(b"\n")
-            if newline:
-                yield whole + newline
+            yield whole + newline

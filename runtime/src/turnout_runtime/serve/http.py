@@ -96,8 +96,6 @@ class PredictionApi:
 
 
 async def _read_body(request: web.BaseRequest) -> bytes:
-    if (request.content_length or 0) > MAX_BODY:
-        raise BodyTooLarge(_LIMIT)
     content = request.content
     if content.is_eof() and content.total_bytes <= MAX_BODY:
         return content.read_nowait()  # all of it came with the headers, as small bodies do
