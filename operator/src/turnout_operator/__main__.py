@@ -44,7 +44,7 @@ def main() -> None:
     logs.configure(settings.log_level)
     try:
         uvloop.run(run(settings))
-    except LeadershipLost:
+    except* LeadershipLost:
         log.error("another replica leads: ending, to be started anew")
         sys.exit(1)
 

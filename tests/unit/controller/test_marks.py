@@ -8,7 +8,6 @@ from turnout_operator.controller.endpoints import ready_endpoints
 from turnout_operator.controller.marks import Marker
 from turnout_operator.controller.queue import WorkQueue
 from turnout_operator.kube.resources import DEPLOYMENTS, MODEL_DEPLOYMENTS, ROUTING_POLICIES
-from turnout_operator.kube.store import Key
 from turnout_operator.plan.routes import Endpoint
 
 MD = WorkKey(MODEL_DEPLOYMENTS.kind, "ns", "m")
@@ -19,7 +18,7 @@ RP = WorkKey(ROUTING_POLICIES.kind, "ns", "p")
 def wired():
     caches, queue = Caches(), WorkQueue()
     marker = Marker(caches, queue)
-    marker.listing = False
+    marker.lead()
     return caches, queue
 
 
@@ -48,14 +47,37 @@ async def test_a_policy_wakes_its_model_deployments_and_they_wake_it(wired):
 
 async def test_a_child_wakes_its_owner_also_when_it_goes(wired):
     caches, queue = wired
-    child = obj("m-1", 1)
+    child = obj("m-1", 3)
     child["metadata"]["labels"] = {
         "serving.turnout.dev/model-deployment": "m", "serving.turnout.dev/revision": "m-1"
     }  # fmt: skip
     caches.store(DEPLOYMENTS).put(child)
     assert await drain(queue) == [MD]
-    caches.store(DEPLOYMENTS).remove(Key("ns", "m-1"))
+    caches.store(DEPLOYMENTS).delete(child)
     assert await drain(queue) == [MD]
+
+
+async def test_what_an_object_depended_on_before_a_change_is_woken_too(wired):
+    caches, queue = wired
+    rival = obj("rival", 1, spec={"objective": "a", "arms": []})
+    caches.routing_policies.put(rival)
+    changing = policy(2, 1, "old")
+    changing["spec"]["objective"] = "a"
+    caches.routing_policies.put(changing)
+    await drain(queue)
+    caches.routing_policies.put(policy(3, 2, "new"))
+    woken = await drain(queue)
+    assert RP._replace(name="rival") in woken
+    assert {MD._replace(name="old"), MD._replace(name="new")} <= set(woken)
+
+
+async def test_a_standby_marks_nothing_and_everything_when_it_leads():
+    caches, queue = Caches(), WorkQueue()
+    marker = Marker(caches, queue)
+    caches.routing_policies.put(policy(1, 1, "m"))
+    assert await drain(queue) == []
+    marker.lead()
+    assert await drain(queue) == [RP]
 
 
 async def test_a_users_change_overtakes_echoes(wired):

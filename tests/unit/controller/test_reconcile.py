@@ -8,6 +8,7 @@ from turnout_operator.controller.caches import Caches
 from turnout_operator.controller.model_deployments import ModelDeploymentReconciler
 from turnout_operator.controller.reporting import Reporter
 from turnout_operator.controller.routing_policies import RoutingPolicyReconciler
+from turnout_operator.kube.errors import Invalid
 from turnout_operator.kube.events import EventRecorder
 from turnout_operator.kube.resources import DEPLOYMENTS, MODEL_DEPLOYMENTS, ROUTING_POLICIES
 from turnout_operator.kube.store import Key
@@ -51,9 +52,11 @@ class World:
         customs = {kind: self.caches.store(kind) for kind in (MODEL_DEPLOYMENTS, ROUTING_POLICIES)}
         reporter = Reporter(self.api, EventRecorder(self.api, "me"), customs)
         settings = PlanSettings(runtime_image="runtime:1")
-        self.deployments = ModelDeploymentReconciler(self.api, self.caches, reporter, settings, lambda: NOW)
         self.policies = RoutingPolicyReconciler(
             self.caches, reporter, self.gateways, lambda: NOW, clock=lambda: self.clock
+        )
+        self.deployments = ModelDeploymentReconciler(
+            self.api, self.caches, reporter, settings, lambda: NOW, self.policies.routed
         )
 
     def put(self, kind, name: str, spec, **more) -> None:
@@ -72,7 +75,8 @@ class World:
 
     def policy(self, name: str = "p", deployment: str = "m", **spec) -> None:
         arms = [{"name": "main", "modelDeployment": deployment}]
-        self.put(ROUTING_POLICIES, name, {"arms": arms, **spec})
+        status = {"status": spec.pop("status")} if "status" in spec else {}
+        self.put(ROUTING_POLICIES, name, {"arms": arms, **spec}, **status)
 
     def become_ready(self) -> None:
         for live in list(self.caches.deployments):
@@ -140,6 +144,35 @@ async def test_what_pydantic_refuses_becomes_a_condition_and_children_stay(world
     accepted = world.status()["conditions"][0]
     assert (accepted["type"], accepted["status"]) == ("Accepted", "False")
     assert "fieldOfTheFuture" in accepted["message"]
+
+
+async def test_a_refused_write_is_reported_and_the_other_objects_are_applied(world):
+    world.model_deployment()
+    world.api.refusals["deployments"] = Invalid(403, "Forbidden", "exceeded quota: gpus")
+    with pytest.raises(Invalid):
+        await world.deployments.reconcile(MD)
+    ready = world.status()["conditions"][-1]
+    assert (ready["status"], ready["reason"]) == ("False", "RefusedByAPIServer")
+    assert "exceeded quota" in ready["message"]
+    assert "PATCH services" in world.writes()
+
+
+async def test_a_model_deployment_that_cannot_be_read_does_not_stop_its_policies(world):
+    await ready_world(world)
+    bundle = {"uri": "configmap://b", "digest": DIGEST}
+    world.put(MODEL_DEPLOYMENTS, "m", {"bundle": bundle, "fieldOfTheFuture": 1}, status=world.status())
+    await world.policies.reconcile(RP)
+    assert PolicyKey(*RP) in world.gateways.routes
+
+
+async def test_a_policy_that_cannot_be_read_keeps_its_confirmed_route_after_a_restart(world):
+    await ready_world(world)
+    await world.policies.reconcile(RP)
+    route = world.gateways.routes.pop(PolicyKey(*RP))
+    world.policy(fieldOfTheFuture=1, status=world.status(ROUTING_POLICIES, RP))
+    await world.policies.reconcile(RP)
+    assert world.gateways.routes[PolicyKey(*RP)].arms == route.arms
+    assert world.status(ROUTING_POLICIES, RP)["conditions"][0]["reason"] == "Invalid"
 
 
 async def ready_world(world) -> World:
@@ -213,7 +246,7 @@ async def test_a_deleted_policy_is_routed_no_more(world):
     await ready_world(world)
     await world.policies.reconcile(RP)
     assert PolicyKey(*RP) in world.gateways.routes
-    world.caches.routing_policies.remove(RP)
+    world.caches.routing_policies.delete(world.caches.routing_policies.get(RP))
     await world.policies.reconcile(RP)
     assert world.gateways.routes == {}
 
@@ -225,7 +258,7 @@ async def test_of_two_policies_for_one_objective_the_older_wins_and_the_other_ta
         await world.policies.reconcile(key)
     assert list(world.gateways.routes) == [PolicyKey(*RP)]
     assert world.status(ROUTING_POLICIES, Key("ns", "q"))["conditions"][0]["reason"] == "ObjectiveConflict"
-    world.caches.routing_policies.remove(RP)
+    world.caches.routing_policies.delete(world.caches.routing_policies.get(RP))
     await world.policies.reconcile(Key("ns", "q"))
     assert list(world.gateways.routes) == [PolicyKey("ns", "q")]
 
@@ -240,6 +273,8 @@ async def test_a_revision_stays_up_while_a_gateway_may_send_it_traffic(world):
         await world.deployments.reconcile(MD)
         world.become_ready()
     assert world.status()["latestReadyRevision"] != old
+    assert replicas(world)[old] == 1
+    await world.deployments.reconcile(MD)
     assert replicas(world)[old] == 1
     await world.policies.reconcile(RP)
     await world.deployments.reconcile(MD)

@@ -16,12 +16,16 @@ class FakeApi:
         self.script: list[list[dict[str, Any] | Exception]] = []
         self.requests: list[tuple[str, str]] = []
         self.refuse: Exception | None = None
+        self.refusals: dict[str, Exception] = {}
         self.version = 1000
 
     async def request(self, method, path, *, query=None, body=None, content_type="", accept="", timeout=0):
         self.requests.append((method, path))
         if self.refuse:
             raise self.refuse
+        for plural, error in self.refusals.items():
+            if f"/{plural}/" in path:
+                raise error
         if method == "GET" and query and "limit" in query:
             return self.lists.pop(0)
         return getattr(self, f"_{method.lower()}")(path, body)

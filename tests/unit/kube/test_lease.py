@@ -59,33 +59,58 @@ async def test_a_leader_whose_lease_was_taken_stops_leading():
 
 
 async def test_a_leader_that_cannot_reach_the_api_server_stops_before_its_lease_ends():
-    api, clock = FakeApi(), Clock()
-    leader = election(api, "first", clock)
+    api = FakeApi()
+    leader = LeaderElection(api, "ns", "lock", "first", lease_seconds=0.5, renew_seconds=0.05)
     assert await leads(leader)
+    started = asyncio.get_running_loop().time()
     api.refuse = ApiError(500, "InternalError", "down")
-    holding = asyncio.create_task(leader.hold())
-    await asyncio.sleep(0.05)
-    assert not holding.done()
-    clock.now = 4.9
-    await asyncio.wait_for(holding, 1)
+    await asyncio.wait_for(leader.hold(), 1)
+    assert 0.3 < asyncio.get_running_loop().time() - started < 0.5
+
+
+async def test_a_request_that_hangs_does_not_keep_a_leader_longer():
+    api = FakeApi()
+    leader = LeaderElection(api, "ns", "lock", "first", lease_seconds=0.5, renew_seconds=0.05)
+    assert await leads(leader)
+    api.request = hang
+    started = asyncio.get_running_loop().time()
+    await asyncio.wait_for(leader.hold(), 1)
+    assert asyncio.get_running_loop().time() - started < 0.5
 
 
 async def test_a_blip_does_not_cost_the_leadership():
-    api, clock = FakeApi(), Clock()
-    leader = election(api, "first", clock)
+    api = FakeApi()
+    leader = LeaderElection(api, "ns", "lock", "first", lease_seconds=0.5, renew_seconds=0.05)
     assert await leads(leader)
     api.refuse = ApiError(500, "InternalError", "down")
     holding = asyncio.create_task(leader.hold())
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(0.2)
     api.refuse = None
-    clock.now = 3
-    await asyncio.sleep(0.05)
-    clock.now = 6
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.6)
     assert not holding.done()
-    holding.cancel()
+    await cancel(holding)
+
+
+async def test_a_renewal_whose_answer_was_lost_is_not_taken_for_somebody_elses():
+    api = FakeApi()
+    leader = LeaderElection(api, "ns", "lock", "first", lease_seconds=0.5, renew_seconds=0.05)
+    assert await leads(leader)
+    (path,) = api.objects
+    api.objects[path]["metadata"]["resourceVersion"] = "written, but nobody was told"
+    holding = asyncio.create_task(leader.hold())
+    await asyncio.sleep(0.3)
+    assert not holding.done()
+    await cancel(holding)
+
+
+async def hang(*args, **kwargs):
+    await asyncio.sleep(3600)
+
+
+async def cancel(task: asyncio.Task) -> None:
+    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await holding
+        await task
 
 
 def holder(api: FakeApi) -> str:

@@ -72,8 +72,21 @@ def test_the_pointer_moves_when_the_new_one_is_ready_and_the_old_one_stays_while
     moved = decide(md, observed(1, 2, ready=[1, 2], referenced=[1]), SETTINGS, NOW)
     assert moved.status["latestReadyRevision"] == name_of(2)
     assert replicas(moved) == {name_of(1): 1, name_of(2): 1}
-    left = decide(md, observed(1, 2, ready=[1, 2]), SETTINGS, NOW)
+    settled = model_deployment(status={"latestReadyRevision": name_of(2)}, **spec(2))
+    left = decide(settled, observed(1, 2, ready=[1, 2]), SETTINGS, NOW)
     assert replicas(left) == {name_of(1): 0, name_of(2): 1}
+
+
+def test_the_old_revision_outlives_the_pass_that_moves_the_pointer():
+    md = model_deployment(status={"latestReadyRevision": name_of(1)}, **spec(2))
+    assert replicas(decide(md, observed(1, 2, ready=[1, 2]), SETTINGS, NOW))[name_of(1)] == 1
+
+
+def test_a_deployment_without_a_revision_is_removed_unless_it_serves():
+    seen = observed(1, 2, 3, ready=[1, 2, 3])
+    del seen.config_maps[name_of(1)], seen.config_maps[name_of(2)]
+    md = model_deployment(status={"latestReadyRevision": name_of(2)}, **spec(3))
+    assert decide(md, seen, SETTINGS, NOW).pruned == (name_of(1),)
 
 
 def test_readiness_of_an_older_rollout_does_not_count():
@@ -122,6 +135,14 @@ def test_a_revision_that_this_version_cannot_read_is_left_alone():
     decision = decide(model_deployment(revisionHistory=1, **spec(2)), seen, SETTINGS, NOW)
     assert decision.pruned == ()
     assert set(replicas(decision)) == {name_of(2)}
+
+
+def test_a_revision_stored_with_a_field_of_the_future_is_still_read():
+    seen = observed(1, 2, ready=[1, 2])
+    data = seen.config_maps[name_of(1)]["data"]
+    data["spec.json"] = json.dumps({**json.loads(data["spec.json"]), "fieldOfTheFuture": 1})
+    md = model_deployment(status={"latestReadyRevision": name_of(2)}, **spec(2))
+    assert replicas(decide(md, seen, SETTINGS, NOW))[name_of(1)] == 0
 
 
 @pytest.mark.parametrize("reason", ["DigestMismatch", "BundleNotFound", "BundleInvalid"])

@@ -4,7 +4,7 @@ from tests.unit.plan.builders import LATER, NOW, arm, routing_policy
 
 from turnout_operator.plan.conditions import find
 from turnout_operator.plan.routes import TOTAL_WEIGHT, Sticky
-from turnout_operator.plan.routing_policy import Target, _fill, resolve
+from turnout_operator.plan.routing_policy import Target, _fill, confirmed, resolve
 from turnout_operator.plan.routing_policy_status import Programmed, status_of
 
 ALL = Programmed(connected=2, acked=2)
@@ -64,6 +64,44 @@ def test_what_was_routed_stays_while_an_arm_cannot_answer():
     later = status_of(edited, resolution, ALL, LATER)
     assert find(later["conditions"], "Ready")["status"] == "False"
     assert later["weights"] == "main=50→100 new=50→0"
+
+
+def test_an_arm_that_moves_to_a_model_deployment_that_cannot_answer_stays_where_it_is_however_often_we_look():
+    before = routing_policy(arm("main", "a", 100))
+    status = status_of(before, resolve(before, {"a": target("a")}), ALL, NOW)
+    for _ in range(3):
+        edited = routing_policy(arm("main", "other", 100), status=status)
+        resolution = resolve(edited, {"a": target("a"), "other": target("other", None)})
+        assert revisions(resolution) == {"main": "a-1"}
+        status = status_of(edited, resolution, ALL, LATER)
+        assert status["arms"][0]["modelDeployment"] == "a"
+    moved = resolve(routing_policy(arm("main", "other", 100), status=status), {"other": target("other")})
+    assert revisions(moved) == {"main": "other-1"}
+
+
+def test_taking_traffic_off_an_arm_never_waits_for_another_arm():
+    targets = {"a": target("a"), "b": target("b"), "c": target("c")}
+    arms = [arm("main", "a", 50), arm("one", "b", 40), arm("two", "c", 10)]
+    policy = routing_policy(*arms)
+    status = status_of(policy, resolve(policy, targets), ALL, NOW)
+    abort = routing_policy(arm("main", "a", 90), arm("one", "b", 0), arm("two", "gone", 10), status=status)
+    assert weights(resolve(abort, {"a": target("a"), "b": target("b")})) == {"main": TOTAL_WEIGHT}
+
+
+def test_the_confirmed_route_of_an_unreadable_policy_is_what_was_routed():
+    policy = routing_policy(arm("main", "a", 90), arm("new", "b", 10), stickyBy={"header": "x-id"})
+    resolution = resolve(policy, {"a": target("a"), "b": target("b")})
+    status = status_of(policy, resolution, ALL, NOW)
+    raw = {
+        "metadata": {"namespace": "ns", "name": "p"},
+        "spec": {"arms": "of another version", "stickyBy": {"header": "x-id"}},
+        "status": status,
+    }
+    route = confirmed(raw)
+    assert (route.arms, route.sticky, route.objective) == (
+        resolution.route.arms, resolution.route.sticky, resolution.route.objective
+    )  # fmt: skip
+    assert confirmed({**raw, "status": None}) is None
 
 
 def test_an_arm_whose_revision_has_gone_is_left_out_of_what_stays():

@@ -51,6 +51,7 @@ class Reason(StrEnum):
     WORKFLOW_IMPORT_ERROR = "WorkflowImportError"
     WORKFLOW_SETUP_FAILED = "WorkflowSetupFailed"
     CRASH_LOOP = "CrashLoop"
+    REFUSED_BY_API_SERVER = "RefusedByAPIServer"
     OUT_OF_MEMORY = "OutOfMemory"
     # ResolvedRefs.
     RESOLVED = "Resolved"

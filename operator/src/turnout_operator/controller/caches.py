@@ -34,6 +34,11 @@ def owner_of(obj: Object) -> list[Key]:
     return [Key(obj["metadata"]["namespace"], name)] if name else []
 
 
+def is_owned_by(obj: Object, uid: str) -> bool:
+    """True unless the object belongs to a former ModelDeployment of the same name and is about to be collected."""
+    return any(owner["uid"] == uid for owner in obj["metadata"].get("ownerReferences", ()))
+
+
 def revision_of(obj: Object) -> str:
     """The revision that a child, pod or slice belongs to."""
     return str(obj["metadata"]["labels"].get(REVISION_LABEL, ""))

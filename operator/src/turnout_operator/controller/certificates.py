@@ -6,6 +6,7 @@ A chart could make them with Helm's `genCA`, but then every GitOps render would 
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import aiohttp
@@ -27,16 +28,17 @@ from turnout_operator.xds.tls import (
 log = logging.getLogger(__name__)
 CA_SECRET = "turnout-xds-ca"  # noqa: S105 - a name
 GATEWAY_SECRET = "turnout-xds-gateway"  # noqa: S105 - a name
-CHECK_SECONDS = 3600.0
+CHECK_SECONDS = 60.0
 
 
 class Certificates:
     """Keeps the CA, this replica's server certificate and the gateways' client certificate valid."""
 
-    def __init__(self, api: Api, namespace: str, service: str) -> None:
+    def __init__(self, api: Api, namespace: str, service: str, is_leader: Callable[[], bool]) -> None:
         self._api = api
         self._namespace = namespace
         self._service = service
+        self._is_leader = is_leader
         self._identity: Identity | None = None
 
     async def load(self) -> grpc.ServerCredentials:
@@ -45,13 +47,15 @@ class Certificates:
         return server_credentials(self._current)
 
     async def rotate(self) -> None:
-        """Renew in time; runs until cancelled."""
+        """Renew in time when leading, follow what the leader renewed otherwise; runs until cancelled."""
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             try:
                 await self._refresh()
             except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 log.warning("certificates could not be checked: %s", error)
+            except (KeyError, ValueError) as error:
+                log.error("a certificate Secret is damaged, delete it to have it made anew: %r", error)
 
     def _current(self) -> Identity:
         if self._identity is None:
@@ -69,7 +73,7 @@ class Certificates:
     async def _authority(self, now: datetime) -> tuple[KeyPair, bytes]:
         """The CA, and all certificates to trust: after a renewal the previous one as well."""
         data = await self._ensure(CA_SECRET, _ca_data(make_ca("turnout-xds", now)))
-        if needs_renewal(data["ca.crt"], now):
+        if self._is_leader() and needs_renewal(data["ca.crt"], now):
             data = _ca_data(make_ca("turnout-xds", now), previous=data["ca.crt"])
             await replace_secret(self._api, self._namespace, CA_SECRET, data)
             log.info("renewed the xDS certificate authority")
@@ -78,7 +82,7 @@ class Certificates:
     async def _gateway(self, ca: KeyPair, authorities: bytes, now: datetime) -> None:
         fresh = _gateway_data(make_client(ca, "turnout-gateway", now), authorities)
         data = await self._ensure(GATEWAY_SECRET, fresh)
-        if data.get("ca.crt") != authorities or needs_renewal(data["tls.crt"], now):
+        if self._is_leader() and (data.get("ca.crt") != authorities or needs_renewal(data["tls.crt"], now)):
             await replace_secret(self._api, self._namespace, GATEWAY_SECRET, fresh)
             log.info("renewed the gateways' client certificate")
 

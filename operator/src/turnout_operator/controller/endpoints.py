@@ -14,8 +14,8 @@ class EndpointFeed:
         self._xds = xds
         caches.slices.subscribe(self._changed)
 
-    def _changed(self, changed: Object) -> None:
-        key = revision_key(changed)
+    def _changed(self, new: Object | None, old: Object | None) -> None:
+        key = revision_key(new or old or {})
         slices = self._caches.slices.find("revision", key)
         self._xds.set_endpoints(cluster_name(*key), ready_endpoints(slices))
 

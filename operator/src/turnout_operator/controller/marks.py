@@ -1,5 +1,7 @@
 """Which keys become dirty when something changes: the only place that knows who depends on whom."""
 
+from collections.abc import Callable, Iterable
+
 from turnout_operator.controller.caches import Caches, WorkKey, arm_targets, objective_of, owner_of
 from turnout_operator.controller.queue import Lane, WorkQueue
 from turnout_operator.kube.resources import CHILDREN, MODEL_DEPLOYMENTS, PODS, ROUTING_POLICIES, Object, Resource
@@ -8,54 +10,67 @@ from turnout_operator.plan.routes import PolicyKey
 
 
 class Marker:
-    """Subscribes to the stores and marks keys in the queue.
+    """Subscribes to the stores and, while leading, marks keys in the queue.
 
-    A custom resource whose `metadata.generation` is new was changed by a user and goes first, except in the initial
-    listing.
+    A custom resource whose `metadata.generation` is new was changed by a user and goes first. What an object depended
+    on before a change is marked as well as what it depends on now.
     """
 
     def __init__(self, caches: Caches, queue: WorkQueue[WorkKey]) -> None:
         self._caches = caches
         self._queue = queue
-        self._generations: dict[tuple[Resource, Key], int] = {}
-        self.listing = True
+        self._leading = False
         caches.model_deployments.subscribe(self._model_deployment)
         caches.routing_policies.subscribe(self._routing_policy)
         for resource in (*CHILDREN, PODS):
             caches.store(resource).subscribe(self._child)
 
+    def lead(self) -> None:
+        """From now on mark; to begin with, everything."""
+        self._leading = True
+        self.everything()
+
     def everything(self) -> None:
-        """Mark all custom resources, as after a change of leader."""
+        """Mark all custom resources, as a resync does."""
         for resource in (MODEL_DEPLOYMENTS, ROUTING_POLICIES):
             for key in list(self._caches.store(resource).keys()):
-                self._queue.add(WorkKey(resource.kind, *key))
+                self._mark(resource, key, Lane.ROUTINE)
 
     def policy(self, key: PolicyKey) -> None:
         """The gateways said something about a policy."""
-        self._queue.add(WorkKey(ROUTING_POLICIES.kind, *key), Lane.URGENT)
+        self._mark(ROUTING_POLICIES, Key(*key), Lane.URGENT)
 
-    def _model_deployment(self, obj: Object) -> None:
-        lane = self._lane(MODEL_DEPLOYMENTS, obj)
-        self._queue.add(WorkKey(MODEL_DEPLOYMENTS.kind, *key_of(obj)), lane)
-        for policy in self._caches.routing_policies.find("target", key_of(obj)):
-            self._queue.add(WorkKey(ROUTING_POLICIES.kind, *key_of(policy)), lane)
+    def _mark(self, resource: Resource, key: Key, lane: Lane) -> None:
+        if self._leading:
+            self._queue.add(WorkKey(resource.kind, *key), lane)
 
-    def _routing_policy(self, obj: Object) -> None:
-        lane = self._lane(ROUTING_POLICIES, obj)
-        self._queue.add(WorkKey(ROUTING_POLICIES.kind, *key_of(obj)), lane)
-        for rival in self._caches.routing_policies.find("objective", objective_of(obj)[0]):
-            self._queue.add(WorkKey(ROUTING_POLICIES.kind, *key_of(rival)), lane)
-        for target in arm_targets(obj):
-            self._queue.add(WorkKey(MODEL_DEPLOYMENTS.kind, *target))
+    def _model_deployment(self, new: Object | None, old: Object | None) -> None:
+        lane = _lane(new, old)
+        for key in _keys(new, old, lambda obj: [key_of(obj)]):
+            self._mark(MODEL_DEPLOYMENTS, key, lane)
+            for policy in self._caches.routing_policies.find("target", key):
+                self._mark(ROUTING_POLICIES, key_of(policy), lane)
 
-    def _child(self, obj: Object) -> None:
-        for owner in owner_of(obj):
-            self._queue.add(WorkKey(MODEL_DEPLOYMENTS.kind, *owner))
+    def _routing_policy(self, new: Object | None, old: Object | None) -> None:
+        lane = _lane(new, old)
+        for key in _keys(new, old, lambda obj: [key_of(obj)]):
+            self._mark(ROUTING_POLICIES, key, lane)
+        for objective in _keys(new, old, objective_of):
+            for rival in self._caches.routing_policies.find("objective", objective):
+                self._mark(ROUTING_POLICIES, key_of(rival), lane)
+        for target in _keys(new, old, arm_targets):
+            self._mark(MODEL_DEPLOYMENTS, target, Lane.ROUTINE)
 
-    def _lane(self, resource: Resource, obj: Object) -> Lane:
-        generation = obj["metadata"].get("generation", 0)
-        key = (resource, key_of(obj))
-        known = self._generations.pop(key, None)
-        if self._caches.store(resource).get(key_of(obj)):
-            self._generations[key] = generation
-        return Lane.ROUTINE if self.listing or known == generation else Lane.URGENT
+    def _child(self, new: Object | None, old: Object | None) -> None:
+        for owner in _keys(new, old, owner_of):
+            self._mark(MODEL_DEPLOYMENTS, owner, Lane.ROUTINE)
+
+
+def _keys(new: Object | None, old: Object | None, keys: Callable[[Object], Iterable[Key]]) -> set[Key]:
+    return {key for obj in (new, old) if obj is not None for key in keys(obj)}
+
+
+def _lane(new: Object | None, old: Object | None) -> Lane:
+    """Urgent unless only status or metadata changed."""
+    generations = {obj["metadata"].get("generation", 0) if obj else None for obj in (new, old)}
+    return Lane.URGENT if len(generations) > 1 else Lane.ROUTINE

@@ -2,19 +2,21 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from pydantic import ValidationError
 
 from turnout_operator.api.model_deployment import ModelDeployment
-from turnout_operator.controller.caches import Caches, revision_of
+from turnout_operator.controller.caches import Caches, is_owned_by, revision_of
 from turnout_operator.controller.reporting import Reporter, invalid_status
 from turnout_operator.kube.client import Api
+from turnout_operator.kube.errors import Invalid, NamespaceTerminating
 from turnout_operator.kube.resources import BY_KIND, CHILDREN, CONFIG_MAPS, MODEL_DEPLOYMENTS, Object
 from turnout_operator.kube.store import Key
 from turnout_operator.kube.writes import apply, delete
 from turnout_operator.plan.drift import contains
 from turnout_operator.plan.model_deployment import Observed, decide
+from turnout_operator.plan.model_deployment_status import refused
 from turnout_operator.plan.settings import PlanSettings
 from turnout_operator.plan.workload import Manifest
 from turnout_operator.telemetry.metrics import WRITES
@@ -24,16 +26,23 @@ class ModelDeploymentReconciler:
     """Makes the revisions of a ModelDeployment what its spec and its policies ask for."""
 
     def __init__(
-        self, api: Api, caches: Caches, reporter: Reporter, settings: PlanSettings, now: Callable[[], str]
+        self,
+        api: Api,
+        caches: Caches,
+        reporter: Reporter,
+        settings: PlanSettings,
+        now: Callable[[], str],
+        routed: Callable[[Key], set[str]],
     ) -> None:
         self._api = api
         self._caches = caches
         self._reporter = reporter
         self._settings = settings
         self._now = now
+        self._routed = routed
 
     async def reconcile(self, key: Key) -> None:
-        """One level-based pass; raises `ApiError` when the API server refuses a write."""
+        """One level-based pass; raises `ApiError` when the API server refused a write, having reported it."""
         raw = self._caches.model_deployments.get(key)
         if raw is None or raw["metadata"].get("deletionTimestamp"):
             return
@@ -42,25 +51,36 @@ class ModelDeploymentReconciler:
         except ValidationError as error:
             await self._reporter.report(MODEL_DEPLOYMENTS, raw, invalid_status(raw, error, self._now()))
             return
-        decision = decide(md, self._gather(key), self._settings, self._now())
-        await self._apply(decision.manifests)
-        for name in decision.pruned:
-            await self._prune(Key(key.namespace, name))
-        await self._reporter.report(MODEL_DEPLOYMENTS, raw, decision.status)
+        decision = decide(md, self._gather(key, md), self._settings, self._now())
+        refusals = await self._apply(decision.manifests)
+        status = decision.status
+        if refusals:
+            status = refused(status, str(refusals[0]), self._now())
+        else:
+            for name in decision.pruned:
+                await self._prune(Key(key.namespace, name))
+        await self._reporter.report(MODEL_DEPLOYMENTS, raw, status)
+        if refusals:
+            raise refusals[0]
 
-    def _gather(self, key: Key) -> Observed:
+    def _gather(self, key: Key, md: ModelDeployment) -> Observed:
         caches = self._caches
         pods: defaultdict[str, list[Object]] = defaultdict(list)
         for pod in caches.pods.find("owner", key):
             pods[revision_of(pod)].append(pod)
+        config_maps = {
+            revision_of(found): found
+            for found in caches.children[CONFIG_MAPS].find("owner", key)
+            if is_owned_by(found, md.metadata.uid)
+        }
         return Observed(
-            config_maps={revision_of(cm): cm for cm in caches.children[CONFIG_MAPS].find("owner", key)},
+            config_maps=config_maps,
             deployments={revision_of(live): live for live in caches.deployments.find("owner", key)},
             pods=pods,
-            referenced=self._referenced(key),
+            referenced=frozenset((self._referenced(key) | self._routed(key)) & config_maps.keys()),
         )
 
-    def _referenced(self, key: Key) -> frozenset[str]:
+    def _referenced(self, key: Key) -> set[str]:
         """Revisions that a policy pins, or to which a gateway may still send traffic."""
         found = set()
         for policy in self._caches.routing_policies.find("target", key):
@@ -68,16 +88,27 @@ class ModelDeploymentReconciler:
             for arm in [*policy["spec"]["arms"], *routed]:
                 if arm["modelDeployment"] == key.name and arm.get("revision"):
                     found.add(arm["revision"])
-        return frozenset(found & self._stored(key))
+        return found
 
-    def _stored(self, key: Key) -> set[str]:
-        return {revision_of(cm) for cm in self._caches.children[CONFIG_MAPS].find("owner", key)}
+    async def _apply(self, manifests: tuple[Manifest, ...]) -> list[Invalid]:
+        """What is not so already; the ConfigMap and ServiceAccount before the pods that need them.
 
-    async def _apply(self, manifests: tuple[Manifest, ...]) -> None:
-        """What is not so already; the ConfigMap and ServiceAccount before the pods that need them."""
+        Returns what the API server refused for good; raises what may pass.
+        """
         changed = [manifest for manifest in manifests if not self._is_live(manifest)]
-        await asyncio.gather(*(self._apply_one(m) for m in changed if m["kind"] != "Deployment"))
-        await asyncio.gather(*(self._apply_one(m) for m in changed if m["kind"] == "Deployment"))
+        refusals = await self._apply_all(m for m in changed if m["kind"] != "Deployment")
+        return refusals + await self._apply_all(m for m in changed if m["kind"] == "Deployment")
+
+    async def _apply_all(self, manifests: Iterable[Manifest]) -> list[Invalid]:
+        results = await asyncio.gather(*map(self._apply_one, manifests), return_exceptions=True)
+        refusals = [result for result in results if isinstance(result, Invalid)]
+        for result in results:
+            if isinstance(result, BaseException) and result not in refusals:
+                raise result
+        for refusal in refusals:
+            if isinstance(refusal, NamespaceTerminating):
+                raise refusal
+        return refusals
 
     def _is_live(self, manifest: Manifest) -> bool:
         meta = manifest["metadata"]

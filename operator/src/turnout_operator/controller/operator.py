@@ -29,6 +29,7 @@ from turnout_operator.xds.server import XdsServer
 
 log = logging.getLogger(__name__)
 LEASE = "turnout-operator"
+RESYNC_SECONDS = 600.0
 
 
 class LeadershipLost(Exception):
@@ -54,17 +55,18 @@ class Operator:
         reporter = Reporter(api, EventRecorder(api, settings.identity), customs)
         plan = PlanSettings(runtime_image=settings.runtime_image)
         self._policies = RoutingPolicyReconciler(self._caches, reporter, self._xds, _now)
-        deployments = ModelDeploymentReconciler(api, self._caches, reporter, plan, _now)
+        deployments = ModelDeploymentReconciler(api, self._caches, reporter, plan, _now, self._policies.routed)
         self._workers = Workers(self._queue, deployments, self._policies)
-        self._certificates = Certificates(api, settings.namespace, settings.xds_service)
+        self._certificates = Certificates(api, settings.namespace, settings.xds_service, lambda: self._leading)
         self._lease = LeaderElection(api, settings.namespace, LEASE, settings.identity)
         self._ready = False
+        self._leading = False
         self.kopf_ready = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set; raises the first error of a part, so that the process ends and is restarted."""
         kopf_stop = asyncio.Event()
-        kopf = asyncio.create_task(run_kopf(self._customs, self.kopf_ready, kopf_stop), name="kopf")
+        kopf = asyncio.create_task(self._watch(kopf_stop), name="kopf")
         http = await serve(self._settings.http_port, lambda: True, lambda: self._ready)
         runs = (*(informer.run for informer in self._informers), self._customs.relist, self._lead, stop.wait)
         parts = [asyncio.create_task(run(), name=run.__qualname__) for run in runs]
@@ -80,10 +82,14 @@ class Operator:
                 await asyncio.wait_for(kopf, 3)
             await http.cleanup()
 
+    async def _watch(self, stop: asyncio.Event) -> None:
+        await self._customs.served()
+        await run_kopf(self._customs, self.kopf_ready, stop)
+
     async def _lead(self) -> None:
         """Sync, stand by, then lead; ends only by an error."""
+        await self._customs.served()
         await asyncio.gather(*(informer.synced.wait() for informer in self._informers), self._customs.sync())
-        self._marker.listing = False
         credentials = await self._certificates.load()
         await self._xds.start(f"0.0.0.0:{self._settings.xds_port}", credentials)
         self._ready = True
@@ -94,12 +100,19 @@ class Operator:
 
     async def _work(self) -> None:
         await self._lease.acquire()
+        self._leading = True
         LEADER.set(1)
         self._program_all()
-        self._marker.everything()
+        self._marker.lead()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._workers.run())
+            group.create_task(self._resync())
             group.create_task(self._hold())
+
+    async def _resync(self) -> None:
+        while True:
+            await asyncio.sleep(RESYNC_SECONDS)
+            self._marker.everything()
 
     async def _hold(self) -> None:
         await self._lease.hold()
@@ -108,7 +121,10 @@ class Operator:
     def _program_all(self) -> None:
         """All routes before the first gateway is answered: one that is missing would be taken as deleted."""
         for key in list(self._caches.routing_policies.keys()):
-            self._policies.program(key)
+            try:
+                self._policies.program(key)
+            except Exception:
+                log.exception("RoutingPolicy %s/%s can't be routed", *key)
         self._xds.set_serving(True)
 
 

@@ -11,9 +11,9 @@ from turnout_operator.controller.caches import Caches, arm_targets, objective_of
 from turnout_operator.controller.patience import Patience
 from turnout_operator.controller.reporting import Reporter, invalid_status
 from turnout_operator.kube.resources import CONFIG_MAPS, ROUTING_POLICIES, Object
-from turnout_operator.kube.store import Key
-from turnout_operator.plan.routes import PolicyKey
-from turnout_operator.plan.routing_policy import Resolution, Target, resolve
+from turnout_operator.kube.store import Key, key_of
+from turnout_operator.plan.routes import PolicyKey, PolicyRoute
+from turnout_operator.plan.routing_policy import DEFAULT_TIMEOUT_SECONDS, Resolution, Target, confirmed, resolve
 from turnout_operator.plan.routing_policy_status import Programmed, conflict_status, status_of
 from turnout_operator.xds.server import XdsServer
 from turnout_operator.xds.table import ObjectiveConflict
@@ -38,6 +38,7 @@ class RoutingPolicyReconciler:
         self._xds = xds
         self._now = now
         self._patience = Patience(clock)
+        self._routes: dict[PolicyKey, PolicyRoute] = {}
 
     def program(self, key: Key) -> tuple[RoutingPolicy, Resolution] | None:
         """Resolve and push the policy's route; None when there is nothing to resolve. Never raises on bad input."""
@@ -46,15 +47,16 @@ class RoutingPolicyReconciler:
         if raw is None or raw["metadata"].get("deletionTimestamp"):
             self._forget(policy_key)
             return None
-        try:
-            policy = RoutingPolicy.model_validate(raw)
-        except ValidationError:
-            return None
         if self._winner(raw) is not raw:
             self._forget(policy_key)
             return None
+        try:
+            policy = RoutingPolicy.model_validate(raw)
+        except ValidationError:
+            self._push(policy_key, confirmed(raw))
+            return None
         resolution = resolve(policy, self._targets(raw))
-        self._push(policy_key, resolution)
+        self._push(policy_key, resolution.route)
         return policy, resolution
 
     async def reconcile(self, key: Key) -> float | None:
@@ -75,18 +77,26 @@ class RoutingPolicyReconciler:
         await self._reporter.report(ROUTING_POLICIES, raw, status)
         return None
 
-    def _push(self, key: PolicyKey, resolution: Resolution) -> None:
-        if resolution.route is None:
+    def routed(self, deployment: Key) -> set[str]:
+        """The revisions of a ModelDeployment that the present routes name."""
+        policies = self._caches.routing_policies.find("target", deployment)
+        routes = (self._routes.get(PolicyKey(*key_of(policy))) for policy in policies)
+        return {arm.revision for route in routes if route for arm in route.arms}
+
+    def _push(self, key: PolicyKey, route: PolicyRoute | None) -> None:
+        if route is None:
             self._forget(key)
             return
+        self._routes[key] = route
         try:
-            self._xds.set_route(resolution.route)
+            self._xds.set_route(route)
         except ObjectiveConflict as conflict:
             # The holder has lost the objective or is gone, its own turn just comes later.
             self._forget(conflict.holder)
-            self._xds.set_route(resolution.route)
+            self._xds.set_route(route)
 
     def _forget(self, key: PolicyKey) -> None:
+        self._routes.pop(key, None)
         self._patience.over((key, "behind"))
         self._patience.over((key, "count"))
         self._xds.delete_route(key)
@@ -138,10 +148,18 @@ class RoutingPolicyReconciler:
             for live in self._caches.deployments.find("owner", key)
             if live.get("status", {}).get("readyReplicas", 0) > 0
         }
-        serving = ModelDeployment.model_validate(md).spec.serving
         return Target(
             latest_ready=(md.get("status") or {}).get("latestReadyRevision"),
             revisions=frozenset(revisions),
             ready_revisions=frozenset(ready),
-            timeout_seconds=serving.timeout.seconds + serving.queue.max_wait.seconds,
+            timeout_seconds=_timeout(md),
         )
+
+
+def _timeout(md: Object) -> float:
+    """How long a pod may take for a request, waiting included; the default for a spec that can't be read."""
+    try:
+        serving = ModelDeployment.model_validate(md).spec.serving
+    except ValidationError:
+        return DEFAULT_TIMEOUT_SECONDS
+    return serving.timeout.seconds + serving.queue.max_wait.seconds

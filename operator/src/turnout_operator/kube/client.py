@@ -33,7 +33,6 @@ class Api(Protocol):
         query: Mapping[str, str] | None = None,
         body: Object | None = None,
         content_type: str = JSON,
-        accept: str = JSON,
         timeout: float = 30.0,
     ) -> Object:
         """One request; raises `ApiError`."""
@@ -72,11 +71,10 @@ class Client:
         query: Mapping[str, str] | None = None,
         body: Object | None = None,
         content_type: str = JSON,
-        accept: str = JSON,
         timeout: float = 30.0,
     ) -> Object:
         """One request and its parsed answer; raises `ApiError`."""
-        headers = {**await self._auth(), "Accept": accept, "Content-Type": content_type}
+        headers = {**await self._auth(), "Accept": JSON, "Content-Type": content_type}
         answer = await self._rest.request(method, self._url(path, query), headers, body, _request_timeout=timeout)
         data = await answer.read()
         if answer.status >= 400:

@@ -14,13 +14,12 @@ import aiohttp
 import kopf
 
 from turnout_operator.kube.client import Api
-from turnout_operator.kube.errors import ApiError
+from turnout_operator.kube.errors import ApiError, NotFound
 from turnout_operator.kube.resources import Object, Resource
-from turnout_operator.kube.store import Store, key_of
+from turnout_operator.kube.store import Store, key_of, version_of
 
 log = logging.getLogger(__name__)
 RELIST_SECONDS = 60.0
-_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class CustomResources:
@@ -41,34 +40,48 @@ class CustomResources:
             self.take(resource, event["type"], event["object"])
 
     def take(self, resource: Resource, event_type: str | None, obj: Object) -> None:
-        """One watch event, or one object of a listing (`event_type` None)."""
+        """One watch event; `event_type` is None for an object of kopf's own listing."""
         if event_type == "DELETED":
-            self._stores[resource].remove(key_of(obj))
+            self._stores[resource].delete(obj)
         else:
             self._stores[resource].put(dict(obj))
 
+    async def served(self) -> None:
+        """Return once the API server serves the resources: kopf looks only once, when it starts."""
+        while not await self._are_served():
+            log.info("waiting for the custom resource definitions")
+            await asyncio.sleep(1)
+
     async def sync(self) -> None:
-        """List everything once, so that the caller may act on whole stores; raises `ApiError`."""
-        for resource in self._stores:
+        """Make the stores equal to a whole listing; raises `ApiError`."""
+        for resource, store in self._stores.items():
             listing = await self._api.request("GET", resource.path(), timeout=60)
-            for obj in listing.get("items") or ():
-                self.take(resource, None, {"apiVersion": resource.api_version, "kind": resource.kind} | obj)
+            items = listing.get("items") or ()
+            for obj in items:
+                store.put({"apiVersion": resource.api_version, "kind": resource.kind} | obj)
+            store.retain(map(key_of, items), version_of(listing))
 
     async def relist(self) -> None:
-        """Run until cancelled: find deletions that no watch reported."""
+        """Run until cancelled: find what no watch reported."""
         while True:
             await asyncio.sleep(RELIST_SECONDS)
-            for resource, store in self._stores.items():
-                try:
-                    await self._forget_deleted(resource, store)
-                except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
-                    log.warning("listing %s: %s", resource.plural, error)
+            try:
+                await self.sync()
+            except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
+                log.warning("listing the custom resources: %s", error)
 
-    async def _forget_deleted(self, resource: Resource, store: Store) -> None:
-        before = set(store.keys())
-        listing = await self._api.request("GET", resource.path(), timeout=60, accept=_METADATA_ONLY)
-        for key in before - {key_of(item) for item in listing.get("items") or ()}:
-            store.remove(key)
+    async def _are_served(self) -> bool:
+        wanted = {(resource.group, resource.version): set[str]() for resource in self._stores}
+        for resource in self._stores:
+            wanted[resource.group, resource.version].add(resource.plural)
+        try:
+            for (group, version), plurals in wanted.items():
+                found = await self._api.request("GET", f"/apis/{group}/{version}")
+                if not plurals <= {each["name"] for each in found["resources"]}:
+                    return False
+        except NotFound:
+            return False
+        return True
 
 
 def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:

@@ -12,7 +12,7 @@ import random
 import aiohttp
 
 from turnout_operator.kube.client import Api
-from turnout_operator.kube.errors import ApiError, Gone, api_error
+from turnout_operator.kube.errors import ApiError, api_error
 from turnout_operator.kube.resources import Object, Resource
 from turnout_operator.kube.store import Key, Store, key_of
 
@@ -38,8 +38,6 @@ class Informer:
         while True:
             try:
                 await self._watch_from(await self._list())
-            except Gone:
-                log.info("%s: the watch is too old, listing again", self._resource.plural)
             except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 await self._back_off(error)
 
@@ -62,9 +60,7 @@ class Informer:
             token = page["metadata"].get("continue", "")
             if not token:
                 break
-        for key in set(self._store.keys()) - seen:
-            self._store.remove(key)
-        self._failures = 0
+        self._store.retain(seen, int(version))
         self.synced.set()
         return str(version)
 
@@ -86,8 +82,9 @@ class Informer:
         obj = event["object"]
         if event["type"] == "ERROR":
             raise api_error(obj.get("code", 500), obj.get("reason", "Unknown"), obj.get("message", ""))
+        self._failures = 0
         if event["type"] == "DELETED":
-            self._store.remove(key_of(obj))
+            self._store.delete(obj)
         elif event["type"] != "BOOKMARK":
             self._store.put(obj)
         return str(obj["metadata"]["resourceVersion"])

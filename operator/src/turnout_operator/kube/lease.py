@@ -43,6 +43,8 @@ class LeaderElection:
         self._clock = clock
         self._seen: tuple[str, float] = ("", 0.0)
         self._held: Object | None = None
+        self._holder = ""
+        self._renewed = 0.0
 
     async def acquire(self) -> None:
         """Return once this process is the leader."""
@@ -51,15 +53,15 @@ class LeaderElection:
         log.info("leading as %s", self._identity)
 
     async def hold(self) -> None:
-        """Renew until the Lease is lost; returns then (never while leading)."""
-        renewed = self._clock()
-        while self._clock() - renewed < self._lease_seconds * 0.8:
-            await asyncio.sleep(self._renew_seconds)
-            started = self._clock()
-            if await self._try():
-                renewed = started
-            elif self._held is None:
-                break
+        """Renew until the Lease is lost; returns before another replica can have taken it (never while leading)."""
+        try:
+            async with asyncio.timeout_at(self._renewed + self._margin) as deadline:
+                while self._holder == self._identity:
+                    await asyncio.sleep(self._renew_seconds)
+                    if await self._try():
+                        deadline.reschedule(self._renewed + self._margin)
+        except TimeoutError:
+            log.error("the lease %s could not be renewed in time", self._name)
         log.error("lost the lease %s", self._name)
 
     async def release(self) -> None:
@@ -74,10 +76,18 @@ class LeaderElection:
         except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("the lease could not be released: %s", error)
 
+    @property
+    def _margin(self) -> float:
+        return self._lease_seconds * 0.8
+
     async def _try(self) -> bool:
+        started = asyncio.get_running_loop().time()
         try:
-            return await self._try_once()
+            if await self._try_once():
+                self._renewed = started
+                return True
         except Conflict:
+            # Somebody took it, or our last write was carried out though its answer was lost: look again.
             self._held = None
         except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("lease %s: %s", self._name, error)
@@ -87,10 +97,12 @@ class LeaderElection:
         lease = self._held or await self._get()
         if lease is None:
             self._held = await self._create()
-            return True
-        if not self._is_mine(lease) and not self._has_expired(lease):
+        elif self._is_mine(lease) or self._has_expired(lease):
+            self._held = await self._put(self._claimed(lease))
+        else:
+            self._holder = lease["spec"]["holderIdentity"]
             return False
-        self._held = await self._put(self._claimed(lease))
+        self._holder = self._identity
         return True
 
     def _is_mine(self, lease: Object) -> bool:

@@ -44,8 +44,10 @@ def decide(md: ModelDeployment, observed: Observed, settings: PlanSettings, now:
     wanted = Revision.wanted(md, settings)
     latest = revisions.setdefault(wanted.name, wanted)
     latest_ready = _latest_ready(md, latest, revisions, observed)
-    active = {latest.name, latest_ready} | observed.referenced
+    before = md.status.latest_ready_revision if md.status else None
+    active = {latest.name, latest_ready, before} | observed.referenced
     kept, pruned = _keep(revisions, active, md.spec.revision_history)
+    orphans = observed.deployments.keys() - observed.config_maps.keys() - active
     states = tuple(_state(revision, md, active, observed) for revision in kept)
     return Decision(
         manifests=tuple(
@@ -54,7 +56,7 @@ def decide(md: ModelDeployment, observed: Observed, settings: PlanSettings, now:
             for manifest in manifests(md, state.revision, state.replicas, settings)
             if not (manifest["kind"] == "ConfigMap" and state.revision.name in observed.config_maps)
         ),
-        pruned=pruned,
+        pruned=(*pruned, *sorted(orphans)),
         status=status_of(md, latest.name, latest_ready, states, now),
     )
 

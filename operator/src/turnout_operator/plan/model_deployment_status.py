@@ -68,6 +68,24 @@ def status_of(
     return status
 
 
+def refused(status: Mapping[str, Any], message: str, now: str) -> dict[str, Any]:
+    """The status when the API server refused one of the objects: a quota, an admission policy, a name that is taken."""
+    said = {ConditionType.WORKLOAD_READY: message, ConditionType.READY: message}
+    conditions = [
+        {
+            **condition,
+            "status": "False",
+            "reason": Reason.REFUSED_BY_API_SERVER,
+            "message": said[condition["type"]][:32_768],
+            "lastTransitionTime": now if condition["status"] != "False" else condition["lastTransitionTime"],
+        }
+        if condition["type"] in said
+        else condition
+        for condition in status["conditions"]
+    ]
+    return {**status, "conditions": conditions}
+
+
 def verdicts(latest: RevisionState, latest_ready: str | None) -> list[Verdict]:
     """The conditions, all about the latest revision; Ready is derived from the others."""
     parts = [
@@ -147,5 +165,5 @@ def _last_failure(latest: RevisionState, before: Mapping[str, Any] | None, now: 
         "reason": latest.failure.reason,
         "message": latest.failure.message[:32_768],
     }
-    known = before is not None and all(before.get(key) == value for key, value in said.items())
+    known = before is not None and all(before.get(key) == said[key] for key in ("revision", "reason"))
     return before if known else {**said, "time": now}

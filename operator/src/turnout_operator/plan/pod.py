@@ -83,7 +83,8 @@ def _env(spec: ModelDeploymentSpec) -> list[dict[str, Any]]:
         for name, source in sorted(spec.facts.items())
         if source.redis.secret_ref
     ]
-    given = [_dump(var) for var in spec.runtime.env]
+    # The API server drops an empty value, so one that is sent would always look like drift.
+    given = [{key: value for key, value in _dump(var).items() if value != ""} for var in spec.runtime.env]
     return [pod_name, *secrets, *given]
 
 

@@ -40,7 +40,8 @@ class Revision:
     def stored(cls, config_map: dict[str, Any]) -> Self:
         """The revision that a ConfigMap made by `plan.workload` holds; raises ValueError when it was tampered with."""
         meta = config_map["metadata"]
-        spec = ModelDeploymentSpec.model_validate_json(config_map["data"][SPEC_KEY])
+        # A newer operator may have stored fields that this one doesn't know.
+        spec = ModelDeploymentSpec.model_validate_json(config_map["data"][SPEC_KEY], extra="ignore")
         deployment = meta["labels"][DEPLOYMENT_LABEL]
         return cls(meta["namespace"], deployment, meta["name"], spec, meta.get("creationTimestamp", ""))
 

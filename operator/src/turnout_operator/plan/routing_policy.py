@@ -7,10 +7,19 @@ others in proportion.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import ValidationError
 
 from turnout_operator.api.conditions import Reason
-from turnout_operator.api.routing_policy import Arm, RoutingPolicy, StickyBy, objective_of, weights_of
+from turnout_operator.api.routing_policy import (
+    Arm,
+    RoutingPolicy,
+    RoutingPolicyStatus,
+    StickyBy,
+    objective_of,
+    weights_of,
+)
 from turnout_operator.plan.revision import digest
 from turnout_operator.plan.routes import TOTAL_WEIGHT, ArmRoute, PolicyKey, PolicyRoute, Sticky, cluster_name
 
@@ -50,6 +59,7 @@ class Resolution:
     """The arms as wanted, the route to program now (None: nothing can answer), and what is wrong."""
 
     arms: tuple[ArmPlan, ...]
+    routed: tuple[ArmPlan, ...]
     route: PolicyRoute | None
     problems: tuple[Problem, ...]
 
@@ -68,8 +78,32 @@ def resolve(policy: RoutingPolicy, targets: Mapping[str, Target]) -> Resolution:
         arms.append(ArmPlan(arm.name, arm.model_deployment, revision, weights[arm.name]))
         if problem and weights[arm.name] > 0:
             problems.append(problem)
-    routed = arms if not problems else _before(policy, targets) or arms
-    return Resolution(tuple(arms), _route(policy, routed, targets), tuple(problems))
+    routed = arms if not problems else _before(policy, arms, targets) or arms
+    able = tuple(arm for arm in routed if arm.revision and arm.weight > 0)
+    timeout = _timeout(policy, able, targets)
+    route = _route(_key(policy), objective_of(policy), _sticky(policy.spec.sticky_by), able, timeout)
+    return Resolution(tuple(arms), able, route, tuple(problems))
+
+
+def confirmed(raw: Mapping[str, Any]) -> PolicyRoute | None:
+    """The route last confirmed by the gateways, for a policy whose spec this version can't read."""
+    meta, status = raw["metadata"], raw.get("status") or {}
+    try:
+        seen = RoutingPolicyStatus.model_validate(status)
+        sticky = StickyBy.model_validate(raw["spec"]["stickyBy"]) if "stickyBy" in raw["spec"] else None
+    except ValidationError:
+        return None
+    arms = [
+        ArmPlan(arm.name, arm.model_deployment, arm.revision, round(arm.observed_weight * 100))
+        for arm in seen.arms
+        if arm.revision and arm.observed_weight
+    ]
+    key = PolicyKey(meta["namespace"], meta["name"])
+    return _route(key, seen.objective or meta["name"], _sticky(sticky), arms, DEFAULT_TIMEOUT_SECONDS)
+
+
+def _key(policy: RoutingPolicy) -> PolicyKey:
+    return PolicyKey(policy.metadata.namespace, policy.metadata.name)
 
 
 def _revision_of(arm: Arm, target: Target | None) -> tuple[str | None, Problem | None]:
@@ -94,33 +128,37 @@ def _revision_of(arm: Arm, target: Target | None) -> tuple[str | None, Problem |
     return None, Problem(Reason.REVISION_NOT_FOUND, text)
 
 
-def _before(policy: RoutingPolicy, targets: Mapping[str, Target]) -> list[ArmPlan]:
-    """The split last confirmed by the gateways, without arms whose revision has gone."""
-    return [
-        ArmPlan(arm.name, arm.model_deployment, arm.revision, round(arm.observed_weight * 100))
+def _before(policy: RoutingPolicy, wanted: Sequence[ArmPlan], targets: Mapping[str, Target]) -> list[ArmPlan]:
+    """The split last confirmed by the gateways, without arms that can't answer.
+
+    An arm gets no more than the spec now gives it: taking traffic off an arm never waits for another one.
+    """
+    limits = {(arm.name, arm.model_deployment): arm.weight for arm in wanted}
+    arms = [
+        ArmPlan(arm.name, arm.model_deployment, arm.revision, min(weight, limits.get(name, weight)))
         for arm in (policy.status.arms if policy.status else ())
-        if arm.revision and arm.observed_weight and _exists(arm.revision, targets.get(arm.model_deployment))
+        if arm.revision and (weight := round((arm.observed_weight or 0) * 100))
+        for name in [(arm.name, arm.model_deployment)]
     ]
+    existing = [arm for arm in arms if arm.weight and _offers(targets, arm, "revisions")]
+    return [arm for arm in existing if _offers(targets, arm, "ready_revisions")] or existing
 
 
-def _exists(revision: str, target: Target | None) -> bool:
-    return target is not None and (revision in target.revisions)
+def _offers(targets: Mapping[str, Target], arm: ArmPlan, which: Literal["revisions", "ready_revisions"]) -> bool:
+    target = targets.get(arm.model_deployment)
+    return target is not None and arm.revision in getattr(target, which)
 
 
-def _route(policy: RoutingPolicy, arms: Sequence[ArmPlan], targets: Mapping[str, Target]) -> PolicyRoute | None:
-    able = [arm for arm in arms if arm.revision and arm.weight > 0]
-    if not able:
+def _route(
+    key: PolicyKey, objective: str, sticky: Sticky | None, arms: Sequence[ArmPlan], timeout: float
+) -> PolicyRoute | None:
+    if not arms:
         return None
-    namespace = policy.metadata.namespace
     routes = tuple(
-        ArmRoute(arm.name, cluster_name(namespace, str(arm.revision)), str(arm.revision), weight)
-        for arm, weight in zip(able, _fill([arm.weight for arm in able]), strict=True)
+        ArmRoute(arm.name, cluster_name(key.namespace, str(arm.revision)), str(arm.revision), weight)
+        for arm, weight in zip(arms, _fill([arm.weight for arm in arms]), strict=True)
     )
-    sticky = _sticky(policy.spec.sticky_by)
-    timeout = _timeout(policy, able, targets)
-    objective = objective_of(policy)
     version = digest([objective, sticky and [sticky.kind, sticky.name], [list(_facts(r)) for r in routes], timeout])
-    key = PolicyKey(namespace, policy.metadata.name)
     return PolicyRoute(key, objective, version[:12], sticky, routes, timeout)
 
 

@@ -103,33 +103,41 @@ def _programmed(resolution: Resolution, programmed: Programmed) -> Verdict:
 
 
 def _arms(resolution: Resolution, previous: Mapping[str, Any], observed: bool) -> list[dict[str, Any]]:
-    """The arms of the spec, then those that are still routed though the spec no longer has them."""
+    """The arms of the spec, then those that are still routed though the spec no longer has them.
+
+    `revision` is the one that gateways route to, and `modelDeployment` the one that this revision belongs to, which an
+    edit of the spec may already have replaced.
+    """
     before = {arm["name"]: arm for arm in previous.get("arms") or ()}
-    routed = {arm.name: arm for arm in resolution.route.arms} if resolution.route else {}
-    arms = []
-    for plan in resolution.arms:
-        arm = {"name": plan.name, "modelDeployment": plan.model_deployment, "desiredWeight": plan.weight / 100}
-        if observed:
-            now = routed.get(plan.name)
-            seen = {"observedWeight": now.weight / 100 if now else 0.0, "revision": now.revision if now else None}
-        else:
-            seen = {key: before.get(plan.name, {}).get(key) for key in ("observedWeight", "revision")}
-        arms.append(arm | {key: value for key, value in seen.items() if value is not None})
-    return arms + _leaving(resolution, before, routed, observed)
-
-
-def _leaving(
-    resolution: Resolution, before: Mapping[str, Any], routed: Mapping[str, Any], observed: bool
-) -> list[dict[str, Any]]:
-    wanted = {plan.name for plan in resolution.arms}
-    gone = [arm for name, arm in before.items() if name not in wanted and arm.get("observedWeight")]
-    if not observed:
-        return [{**arm, "desiredWeight": 0.0} for arm in gone]
-    return [
-        {**arm, "desiredWeight": 0.0, "observedWeight": routed[arm["name"]].weight / 100}
-        for arm in gone
-        if arm["name"] in routed
+    now = _observed_arms(resolution) if observed else before
+    arms = [
+        {"name": plan.name, "modelDeployment": plan.model_deployment, "desiredWeight": plan.weight / 100}
+        | ({"observedWeight": 0.0} if observed else {})
+        | _seen(now.get(plan.name, {}))
+        for plan in resolution.arms
     ]
+    wanted = {plan.name for plan in resolution.arms}
+    leaving = [arm for name, arm in now.items() if name not in wanted and arm.get("observedWeight")]
+    return arms + [{**arm, "desiredWeight": 0.0} for arm in leaving]
+
+
+def _observed_arms(resolution: Resolution) -> dict[str, dict[str, Any]]:
+    weights = {arm.name: arm.weight / 100 for arm in resolution.route.arms} if resolution.route else {}
+    return {
+        arm.name: {
+            "name": arm.name,
+            "modelDeployment": arm.model_deployment,
+            "revision": arm.revision,
+            "observedWeight": weights[arm.name],
+        }
+        for arm in resolution.routed
+    }
+
+
+def _seen(arm: Mapping[str, Any]) -> dict[str, Any]:
+    """What gateways route for an arm; without a revision its ModelDeployment says nothing."""
+    kept = ("revision", "observedWeight", "modelDeployment") if "revision" in arm else ("observedWeight",)
+    return {key: arm[key] for key in kept if key in arm}
 
 
 def _brief(arm: Mapping[str, Any]) -> str:
