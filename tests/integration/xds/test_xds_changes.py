@@ -5,7 +5,8 @@ import signal
 import time
 
 import pytest
-from tests.integration.xds.world import HEADER, Envoy, Load, World, key, policy, until
+from tests.integration.xds.envoy import Envoy
+from tests.integration.xds.world import HEADER, Load, World, key, policy, until
 
 from turnout_operator.plan.routes import Sticky
 from turnout_operator.xds.render.listener import _scoped_routes
@@ -39,7 +40,7 @@ async def test_weight_changes_fail_no_request_and_are_acked_at_once(world: World
 
 async def test_swaps_of_revisions_fail_no_request_and_leave_no_cluster_behind(world: World) -> None:
     await world.start_pods("a", "b", "c")
-    await world.serve(policy("fd", {"a": 10_000}), drain=0.2)
+    await world.serve(policy("fd", {"a": 10_000}), drain_seconds=0.2)
     envoy = await world.start_envoy()
     async with load_of(envoy) as load:
         for number in range(12):
@@ -47,7 +48,7 @@ async def test_swaps_of_revisions_fail_no_request_and_leave_no_cluster_behind(wo
             await world.acked("fd")
             await asyncio.sleep(0.1)
     assert set(load.answers) == {200}
-    await world.clusters_are(envoy, {"demo/a"})
+    await envoy.clusters_are({"demo/a"})
 
 
 async def test_a_route_waits_for_the_first_endpoint_of_a_new_revision(world: World) -> None:
@@ -140,6 +141,21 @@ async def test_observed_is_what_all_envoys_acked_and_a_frozen_one_holds_up_no_ot
     await world.acked("fd", envoys=1)
 
 
+async def test_a_frozen_envoy_is_taken_for_gone_and_an_idle_one_is_left_alone(world: World) -> None:
+    await world.start_pods("a")
+    await world.serve(policy("fd", {"a": 10_000}), keepalive_seconds=1.0)
+    await world.start_envoy("idle")
+    frozen = await world.start_envoy("frozen")
+    await world.acked("fd", envoys=2)
+    frozen.signal(signal.SIGSTOP)
+    await world.acked("fd", envoys=1)
+    world.changes.clear()
+    await asyncio.sleep(3.5)
+    assert world.changes == []
+    frozen.signal(signal.SIGCONT)
+    await world.acked("fd", envoys=2)
+
+
 async def test_a_killed_control_plane_fails_no_request_and_sends_nothing_again(world: World) -> None:
     await world.start_pods("a", "b")
     routes = [policy("fd", {"a": 9_000, "b": 1_000}), policy("other", {"b": 10_000})]
@@ -167,7 +183,7 @@ async def test_a_control_plane_that_comes_back_changed_swaps_without_a_failed_re
         await world.xds.stop(0)
         await world.serve(policy("fd", {"b": 10_000}, version="v2"))
         await world.acked("fd")
-        await world.clusters_are(envoy, {"demo/b"})
+        await envoy.clusters_are({"demo/b"})
     assert set(load.answers) == {200}
     assert (await envoy.predict("fd"))[1]["pod"] == "b"
     assert (await envoy.predict("gone"))[0] == 404

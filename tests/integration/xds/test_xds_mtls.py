@@ -9,7 +9,8 @@ import grpc
 import grpc.aio
 from cryptography import x509
 from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
-from tests.integration.xds.world import Envoy, World, policy
+from tests.integration.xds.envoy import Envoy
+from tests.integration.xds.world import World, policy
 
 from turnout_operator.xds.bootstrap import sds_files
 from turnout_operator.xds.resources import Kind

@@ -5,7 +5,8 @@ import re
 
 import pytest
 import pytest_asyncio
-from tests.integration.xds.world import BODY, Envoy, World, policy
+from tests.integration.xds.envoy import Envoy
+from tests.integration.xds.world import BODY, World, policy
 
 PROBLEMS = "https://turnout.dev/problems/"
 
@@ -106,7 +107,7 @@ async def test_a_dead_pod_is_retried_on_another_host(shared: World, envoy: Envoy
     dead = shared.pods["partly"].endpoint
     await shared.pods["partly"].stop()
     shared.xds.set_endpoints("demo/partly", [dead, shared.pods["a"].endpoint])
-    await shared.endpoints_are("demo/partly", 2, envoy)
+    await envoy.endpoints_are("demo/partly", 2)
     assert {(await envoy.predict("partly"))[0] for _ in range(20)} == {200}
 
 

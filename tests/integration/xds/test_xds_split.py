@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import xxhash
-from tests.integration.xds.world import BODY, Envoy, World, policy
+from tests.integration.xds.envoy import Envoy
+from tests.integration.xds.world import BODY, World, policy
 
 from turnout_operator.plan.routes import PolicyRoute
 

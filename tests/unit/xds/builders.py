@@ -4,8 +4,10 @@ from turnout_operator.plan.routes import ArmRoute, Endpoint, PolicyKey, PolicyRo
 from turnout_operator.xds.resources import Kind, Resource
 from turnout_operator.xds.stream import StreamState
 from turnout_operator.xds.subscription import Request, Response
+from turnout_operator.xds.table import Table
 
 HOST = Endpoint("10.0.0.1", 8080)
+DRAIN = 5.0
 
 
 def route(
@@ -60,3 +62,36 @@ class Conversation:
         needs = {Kind.CLUSTER: Kind.ENDPOINTS, Kind.SCOPE: Kind.ROUTE}
         if kind in needs:
             self.ask(needs[kind], *(each.name for each in resources), drop=removed)
+
+
+class Gateway(Conversation):
+    """A table and one Envoy's conversation about it."""
+
+    def __init__(self, *policies: PolicyRoute, hosts: tuple[str, ...] = ("a", "b", "c")) -> None:
+        self.table = Table(8080)
+        for revision in hosts:
+            self.table.set_endpoints(f"demo/{revision}", [HOST])
+        for policy in policies:
+            self.table.set_route(policy)
+        super().__init__(StreamState(self.table, DRAIN))
+
+    def route(self, policy: PolicyRoute) -> None:
+        self.state.mark(self.table.set_route(policy))
+
+    def delete(self, name: str) -> None:
+        self.state.mark(self.table.delete_route(PolicyKey("demo", name)))
+
+    def endpoints(self, revision: str, *hosts: Endpoint) -> None:
+        self.state.mark(self.table.set_endpoints(f"demo/{revision}", hosts))
+
+    def versions(self, kind: Kind) -> dict[str, str]:
+        found = [self.table.get(kind, name) for name in self.table.names(kind)]
+        return {each.name: each.version for each in found if each is not None}
+
+    def reconnect(self, **stale: dict[str, str]) -> list[tuple[str, str]]:
+        """An Envoy that held all of the table when its stream broke, but for `stale` (kind name to versions)."""
+        self.state = StreamState(self.table, DRAIN)
+        for kind in Kind:
+            held = {**self.versions(kind), **stale.get(kind.name, {})}
+            self.ask(kind, *(held if kind in (Kind.ENDPOINTS, Kind.ROUTE) else ()), held=held)
+        return self.settle()

@@ -3,7 +3,7 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.unit.xds.builders import HOST, route
+from tests.unit.xds.builders import DRAIN, HOST, route
 from tests.unit.xds.model_envoy import ModelEnvoy, is_bad
 
 from turnout_operator.plan.routes import PolicyKey, PolicyRoute
@@ -11,7 +11,6 @@ from turnout_operator.xds.resources import Kind
 from turnout_operator.xds.stream import StreamState
 from turnout_operator.xds.table import Table
 
-DRAIN = 5.0
 NAMES = st.sampled_from(["p", "q", "r"])
 REVISIONS = ["a", "b", "c", "d"]
 SPLITS = st.lists(st.sampled_from(REVISIONS), min_size=1, max_size=3, unique=True)

@@ -16,27 +16,23 @@ from turnout_operator.xds.table import Table, Touched
 
 log = logging.getLogger(__name__)
 _SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
-# A gateway whose node died or that is frozen must not count as connected for long.
-_OPTIONS = (
-    ("grpc.keepalive_time_ms", 5_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.http2.ping_timeout_ms", 5_000),
-    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
-    ("grpc.so_reuseport", 0),
-)
 
 
 class XdsServer:
     """Serves the route table to Envoys and knows what each has ACKed. All methods belong to one event loop."""
 
     def __init__(
-        self, *, on_change: Callable[[PolicyKey], None], drain_seconds: float = 5.0, gateway_port: int = 8080
+        self,
+        *,
+        on_change: Callable[[PolicyKey], None],
+        drain_seconds: float = 5.0,
+        gateway_port: int = 8080,
+        keepalive_seconds: float = 5.0,
     ) -> None:
         self._table = Table(gateway_port)
         self._notifier = Notifier(on_change)
         self._drain_seconds = drain_seconds
+        self._keepalive_seconds = keepalive_seconds
         self._connections: set[Connection] = set()
         self.traffic = Traffic()
         self._serving = False
@@ -47,7 +43,7 @@ class XdsServer:
 
         Raises RuntimeError if the address can't be bound.
         """
-        self._server = grpc.aio.server(options=_OPTIONS)
+        self._server = grpc.aio.server(options=_options(self._keepalive_seconds))
         self._server.add_generic_rpc_handlers((self._handlers(),))
         if credentials is None:
             port = self._server.add_insecure_port(bind)
@@ -131,3 +127,19 @@ class XdsServer:
     def _changed(self, names: set[str]) -> None:
         bundles = (self._table.bundle(name) for name in names)
         self._notifier.note([bundle.policy.key for bundle in bundles if bundle is not None])
+
+
+def _options(keepalive_seconds: float) -> list[tuple[str, int]]:
+    """A gateway that is frozen, or whose node died, counts as connected for at most twice `keepalive_seconds`."""
+    milliseconds = int(keepalive_seconds * 1000)
+    return [
+        ("grpc.keepalive_time_ms", milliseconds),
+        ("grpc.keepalive_timeout_ms", milliseconds),
+        # The timeout of a bandwidth probe that is under way; a keepalive ping waits for it, by default 60 s.
+        ("grpc.http2.ping_timeout_ms", milliseconds),
+        ("grpc.http2.max_pings_without_data", 0),
+        # Envoy's own pings on an idle stream would otherwise end it as abuse every few seconds.
+        ("grpc.http2.max_ping_strikes", 0),
+        ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+        ("grpc.so_reuseport", 0),
+    ]
