@@ -54,14 +54,14 @@ def install() -> None:
 
 def snapshot() -> dict[str, Any]:
     """Counts so far, CPU seconds, memory (KiB) and how much was reconciled."""
-    samples = [s for family in REGISTRY.collect() for s in family.samples if s.name.startswith("turnout_operator_")]
+    samples = [s for family in REGISTRY.collect() for s in family.samples if s.labels.get("result", "ok") == "ok"]
     return {
         "requests": [[*what, count] for what, count in _counts.copy().items()],
         "first_write": dict(_first_write),
         "cpu": time.process_time(),
         "memory": dict(_memory()),
-        "reconciles": {s.labels["kind"]: s.value for s in samples if s.labels.get("result") == "ok"},
-        "waiting": sum(s.value for s in samples if s.name.endswith("queue_depth")),
+        "reconciles": {s.labels["kind"]: s.value for s in samples if s.name == "turnout_operator_reconciles_total"},
+        "waiting": sum(s.value for s in samples if s.name == "turnout_operator_queue_depth"),
     }
 
 
