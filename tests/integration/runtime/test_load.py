@@ -28,11 +28,11 @@ async def _many(count: int, request: Callable[[aiohttp.ClientSession], Awaitable
 
 
 async def test_overload_is_shed_at_once_and_what_is_accepted_is_answered(tmp_path: Path) -> None:
-    limits = serving(concurrency=2, maxQueueDepth=4, maxQueueWaitSeconds=0.3)
+    limits = serving(concurrency=2, maxQueueDepth=4, maxQueueWaitSeconds=0.6)
     with running(tmp_path, config_for(tmp_path, BUNDLES / "echo", serving=limits)) as runtime:
-        answers = await _many(40, lambda session: _post(session, runtime, sleep=0.2))
+        answers = await _many(40, lambda session: _post(session, runtime, sleep=0.4))
         statuses = Counter(status for status, _, _ in answers)
-        # Two run at once and four wait; of those, two get their turn after 0.2 s and two give up after 0.3 s.
+        # Two run at once and four wait; of those, two get their turn after 0.4 s and two give up after 0.6 s.
         assert statuses == {200: 4, 429: 36}
         assert {retry for status, _, retry in answers if status == 429} == {"1"}
         assert runtime.metric('turnout_shed_total{reason="queue_full"}') == 34

@@ -144,7 +144,7 @@ def test_a_frozen_store_costs_its_timeout_and_is_found_again(runtime: Runtime, r
         assert time.monotonic() - started < 2
         assert fallback_used
         assert _sources(facts) == {"weather": ("fallback", "timeout"), "plane": ("missing", "timeout")}
-        assert 140 < facts["weather"]["latency_ms"] < 600
+        assert 140 < facts["weather"]["latency_ms"] < 1000
     finally:
         redis.signal(signal.SIGCONT)
     _wait_until_live(runtime, 5)

@@ -111,7 +111,7 @@ async def test_the_limits_hold_under_chaos() -> None:
 
 
 async def test_time_runs_out_for_each_request_by_itself() -> None:
-    expiry, loop = Expiry(0.05), asyncio.get_running_loop()
+    expiry, loop = Expiry(0.2), asyncio.get_running_loop()
 
     async def request(start: float, length: float) -> float:
         await asyncio.sleep(start)
@@ -124,9 +124,8 @@ async def test_time_runs_out_for_each_request_by_itself() -> None:
         return 0.0
 
     spent = await asyncio.gather(*(request(start / 100, length) for start in range(5) for length in (0.0, 0.01, 5.0)))
-    assert [round(time, 1) for time in spent[0::3]] == [0] * 5
-    assert [round(time, 1) for time in spent[1::3]] == [0] * 5
-    assert all(0.045 < time < 0.5 for time in spent[2::3])
+    assert spent[0::3] == spent[1::3] == [0.0] * 5
+    assert all(0.19 < time < 2 for time in spent[2::3])
 
 
 async def test_a_callers_own_cancellation_is_not_a_timeout() -> None:

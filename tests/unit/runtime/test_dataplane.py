@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from turnout_runtime.errors import BodyTooLarge
-from turnout_runtime.facts import FactRule
+from turnout_runtime.facts import FactRule, Facts
 from turnout_runtime.log.record import Identity, encode
 from turnout_runtime.models.model import Loaded, Model
 from turnout_runtime.predict.admission import Admission
@@ -14,7 +14,7 @@ from turnout_runtime.predict.dataplane import Dataplane
 from turnout_runtime.predict.expiry import Expiry
 from turnout_runtime.predict.prediction import Ids, Prediction
 from turnout_runtime.predict.route import Route, route_of
-from turnout_runtime.workflow import Context, Decision, Features, Workflow
+from turnout_runtime.workflow import Context, Decision, Features, Request, Workflow
 
 IDENTITY = Identity("demo", "flow", "flow-1a2b3c4d", "sha256:aa")
 ROUTE = Route("obj", arm="main", policy_version="v1", propensity=0.9)
@@ -119,7 +119,7 @@ async def test_a_fallback_is_marked_in_fact_and_prediction() -> None:
 async def test_every_ending_is_recorded(
     context: dict[str, Any], status: str, error_type: str, reached: str | None
 ) -> None:
-    record = await _record(0.05, **context)
+    record = await _record(0.05 if "sleep" in context else 5.0, **context)
     assert (record["status"], record["error_type"], record["decision"]) == (status, error_type, None)
     stages = {stage: spent for stage, spent in record["stages_ms"].items() if stage != "total"}
     assert ([stage for stage, spent in stages.items() if spent is not None] or [None])[-1] == reached
@@ -167,6 +167,13 @@ async def test_a_body_that_cannot_be_read() -> None:
     records = [json.loads(encode(IDENTITY, p)) for p in seen]
     assert [(r["status"], r["error_type"]) for r in records] == [("invalid", "body-too-large"), ("timeout", "timeout")]
     assert [(r["request_id"], r["entity_id"], r["context"]) for r in records] == [("r-9", "e-9", None)] * 2
+
+
+def test_a_workflows_log_lines_carry_the_request(caplog: pytest.LogCaptureFixture) -> None:
+    ctx = Context(Request("r-1", None, {}, {}), Facts({}, lambda: -1.0), lambda: -1.0)
+    ctx.log.warning("odd %s", "weather")
+    assert [(r.getMessage(), r.request_id) for r in caplog.records] == [("odd weather", "r-1")]  # type: ignore[attr-defined]
+    assert ctx.remaining() == 0.0
 
 
 def test_prediction_ids_are_short_unique_and_tell_the_revision() -> None:

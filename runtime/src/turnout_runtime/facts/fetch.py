@@ -66,7 +66,7 @@ class Facts:
     @property
     def fallback_used(self) -> bool:
         """Whether any fact's value is a declared fallback."""
-        return any(fact.source == "fallback" for fact in self.settled.values())
+        return bool(self.settled) and any(fact.source == "fallback" for fact in self.settled.values())
 
     async def fetch(self, **keys: str | None) -> None:
         """Fetch facts by name and key, all at once, each within its own timeout and the request's remaining budget.
