@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from turnout_runtime.failure import redact, termination_message, write_termination_log
@@ -13,6 +13,7 @@ from turnout_runtime.telemetry.throttle import Throttle
 
 
 @given(st.text(max_size=100), st.integers(1, 200))
+@settings(max_examples=50, deadline=None)
 def test_the_message_fits_and_starts_as_it_was(text: str, times: int) -> None:
     text = text.replace("@", "")
     encoded = termination_message("BundleInvalid", text * times)

@@ -39,7 +39,7 @@ def test_a_propensity_that_is_no_probability_is_none(text: str) -> None:
 
 
 @given(st.text(max_size=50))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_every_entity_has_a_cohort(entity: str) -> None:
     assert 0 <= cohort_of("demo/x", entity.encode(errors="replace").decode()) < 10_000
 
@@ -108,7 +108,7 @@ def _outcome(body: bytes) -> Request | InvalidRequest:
 
 
 @given(st.dictionaries(FIELDS, JSON) | JSON)
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_any_json_is_a_request_or_a_clear_refusal(document: object) -> None:
     outcome = _outcome(json.dumps(document).encode())
     if isinstance(document, dict) and isinstance(document.get("context"), dict):
