@@ -46,16 +46,16 @@ def _create(cls: type[Workflow], bundle: Bundle) -> Workflow:
 
 
 def _warm(workflow: Workflow, bundle: Bundle, batch: int) -> None:
-    """Check what the workflow says of its model, and run it once."""
-    name = workflow.model
-    if name is None:
-        return
-    if name not in workflow.models:
+    """Check what the workflow says of its model, and run every model whose row length is known."""
+    if workflow.model is not None and workflow.model not in workflow.models:
         known = ", ".join(bundle.manifest.models) or "no models"
-        raise BundleInvalid(f"the workflow's model is {name!r}; bundle.yaml has {known}")
-    if not workflow.feature_names:
+        raise BundleInvalid(f"the workflow's model is {workflow.model!r}; bundle.yaml has {known}")
+    if workflow.model is not None and not workflow.feature_names:
         raise WorkflowSetupFailed("a workflow with a model needs feature_names, in the order of the model's input")
-    warm(workflow.models[name], len(workflow.feature_names), batch)
+    for name, model in workflow.models.items():
+        width = len(workflow.feature_names) if name == workflow.model else model.width
+        if width is not None:
+            warm(model, width, batch)
 
 
 async def _set_up(workflow: Workflow, models: dict[str, Model], bundle: Bundle) -> None:

@@ -1,5 +1,6 @@
 """The prediction API of a real process, and what each request leaves behind."""
 
+import gzip
 import http.client
 import itertools
 import json
@@ -109,6 +110,28 @@ def test_other_paths_and_methods_are_problems_without_a_record(
     assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
     assert answer.headers.get("allow") == ("POST" if status == 405 else None)
     assert echo.metric('turnout_requests_total{arm="none",status="invalid"}') == before
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("Content-Encoding: gzip\r\nContent-Length: 5", b"hello"),
+        ("Content-Encoding: gzip\r\nTransfer-Encoding: chunked", b"5\r\nhello\r\n0\r\n\r\n"),
+        ("Transfer-Encoding: chunked", b"5\r\n{zzzz\r\nzz\r\n"),
+        ("Content-Length: 3\r\nContent-Length: 4", b"{}"),
+        ("Content-Length: x", b"{}"),
+    ],
+)
+def test_bodies_that_break_http_are_bad_requests(echo: Runtime, head: str, body: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", echo.port("http")), timeout=5) as connection:
+        connection.sendall(f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode() + body)
+        assert connection.recv(1000)[8:13] == b" 400 "
+
+
+def test_a_compressed_body_is_a_body(echo: Runtime) -> None:
+    packed = {"Content-Encoding": "gzip"}
+    assert echo.send("POST", PREDICT, gzip.compress(b'{"context":{}}'), packed).status == 200
+    assert echo.send("POST", PREDICT, gzip.compress(b'{"context":{"a":"' + b"x" * 10**7 + b'"}}'), packed).status == 413
 
 
 def test_a_connection_serves_one_request_after_another(echo: Runtime) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import xxhash
 
 COHORTS = 10_000
+_MAX_TEXT = 256  # characters of a header that are kept in a record
 
 
 class Route(NamedTuple):
@@ -36,9 +37,10 @@ def route_of(objective: str, headers: Mapping[str, str]) -> Route:
 
 def _text(header: str | None) -> str | None:
     """The header as text that JSON can hold: bytes that are no UTF-8 become U+FFFD."""
-    if header is None or header.isascii():
-        return header
-    return header.encode(errors="surrogateescape").decode(errors="replace")
+    if header is None:
+        return None
+    text = header[:_MAX_TEXT]
+    return text if text.isascii() else text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def cohort_of(objective: str, entity: str) -> int:

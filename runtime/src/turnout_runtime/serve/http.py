@@ -11,11 +11,20 @@ from functools import partial
 import orjson
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
-from turnout_runtime.errors import BodyTooLarge, Draining, MethodNotAllowed, NotFound, Overloaded, RequestError
+from turnout_runtime.errors import (
+    BodyTooLarge,
+    Draining,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    RequestError,
+)
 from turnout_runtime.predict.dataplane import Dataplane
 from turnout_runtime.predict.prediction import Prediction
 from turnout_runtime.predict.request import MAX_BODY
@@ -97,12 +106,14 @@ class PredictionApi:
 
 async def _read_body(request: web.BaseRequest) -> bytes:
     content = request.content
-    if content.is_eof() and content.total_bytes <= MAX_BODY:
-        return content.read_nowait()  # all of it came with the headers, as small bodies do
     try:
+        if content.is_eof() and content.total_bytes <= MAX_BODY:
+            return content.read_nowait()  # all of it came with the headers, as small bodies do
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise BodyTooLarge(_LIMIT) from None
+    except (web.RequestPayloadError, HttpProcessingError) as error:
+        raise InvalidRequest(f"the body cannot be read: {type(error).__name__}") from error
 
 
 async def _drained() -> bytes:

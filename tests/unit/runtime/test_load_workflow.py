@@ -1,0 +1,96 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+from tests.unit.runtime.builders import MANIFEST, WORKFLOW, write_bundle
+
+from turnout_runtime import load
+from turnout_runtime.bundle.manifest import parse
+from turnout_runtime.bundle.source import Bundle
+from turnout_runtime.errors import BundleInvalid, StartError, WorkflowSetupFailed
+from turnout_runtime.load import load_workflow
+from turnout_runtime.models.load import load_models as real_load_models
+from turnout_runtime.models.model import Loaded, Model
+
+MODELS = MANIFEST + b"models: {m: {path: m.onnx, format: onnx}}\n"
+HEAD = b"from turnout_runtime.workflow import Decision, Workflow\n\n"
+
+
+class Runs:
+    """Models without a file, which note the batches that they ran."""
+
+    def __init__(self, width: int | None) -> None:
+        self.width, self.batches = width, list[tuple[int, int]]()
+
+    def load(self, folder: Path, manifest: object) -> dict[str, Model]:
+        return {"m": Model("m", folder, Loaded(self._run, self.width))}
+
+    def _run(self, rows: object) -> list[float]:
+        assert isinstance(rows, list)
+        self.batches.append((len(rows), len(rows[0])))
+        return [0.0] * len(rows)
+
+
+def _bundle(tmp: Path, body: bytes, manifest: bytes = MODELS) -> Bundle:
+    """A bundle whose class `Made` has this body besides `decide`."""
+    code = WORKFLOW.replace(b"    def decide", body + b"\n    def decide")
+    folder = write_bundle(tmp, bundle_yaml=manifest, workflow_py=code, m_onnx=b"")
+    return Bundle(folder, parse(manifest), "sha256:aa")
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
+    made = Runs(2)
+    monkeypatch.setattr(load, "load_models", made.load)
+    return made
+
+
+async def test_the_model_is_warmed_after_setup(tmp_path: Path, runs: Runs) -> None:
+    body = b"    def setup(self, models):\n        self.model, self.feature_names = 'm', ('a', 'b')\n"
+    loaded = await load_workflow(_bundle(tmp_path, body), 16)
+    assert loaded.workflow.model == "m"
+    assert list(loaded.workflow.models) == ["m"]
+    assert sorted(runs.batches) == [(1, 2), (16, 2)]
+    assert loaded.model_seconds >= 0
+
+
+async def test_an_async_setup_runs_on_the_serving_loop(tmp_path: Path, runs: Runs) -> None:
+    body = (
+        b"    async def setup(self, models):\n        import asyncio\n        self.loop = asyncio.get_running_loop()\n"
+    )
+    loaded = await load_workflow(_bundle(tmp_path, body), 1)
+    assert loaded.workflow.loop is asyncio.get_running_loop()  # type: ignore[attr-defined]
+
+
+async def test_a_model_that_only_predict_uses_is_warmed_too(tmp_path: Path, runs: Runs) -> None:
+    await load_workflow(_bundle(tmp_path, b""), 4)
+    assert sorted(runs.batches) == [(1, 2), (4, 2)]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "told"),
+    [
+        (b"    model, feature_names = 'n', 'a'\n", BundleInvalid, "model is 'n'; bundle.yaml has m"),
+        (b"    model = 'm'\n", WorkflowSetupFailed, "needs feature_names"),
+        (b"    model, feature_names = 'm', 'a'\n", WorkflowSetupFailed, "takes 2 features, feature_names has 1"),
+        (b"    def __init__(self):\n        1 / 0\n", WorkflowSetupFailed, r"Made\(\): workflow\.py:6: ZeroDiv"),
+        (b"    def setup(self, m):\n        1 / 0\n", WorkflowSetupFailed, r"setup\(\): workflow\.py:6: ZeroDiv"),
+        (b"    async def setup(self, m):\n        1 / 0\n", WorkflowSetupFailed, r"setup\(\): workflow\.py:6: ZeroD"),
+    ],
+)
+async def test_a_workflow_that_cannot_serve_says_why(
+    tmp_path: Path, runs: Runs, body: bytes, kind: type[StartError], told: str
+) -> None:
+    with pytest.raises(kind, match=told):
+        await load_workflow(_bundle(tmp_path, body), 1)
+
+
+async def test_a_workflow_without_decide_cannot_be_made(tmp_path: Path, runs: Runs) -> None:
+    folder = write_bundle(tmp_path, workflow_py=HEAD + b"class Made(Workflow):\n    pass\n")
+    with pytest.raises(WorkflowSetupFailed, match="abstract method"):
+        await load_workflow(Bundle(folder, parse(MANIFEST), "sha256:aa"), 1)
+
+
+def test_a_model_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BundleInvalid, match=r"models\.m\.path: no file 'm\.onnx'"):
+        real_load_models(tmp_path, parse(MODELS))
