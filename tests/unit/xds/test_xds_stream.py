@@ -124,3 +124,15 @@ def test_changes_are_told_by_objective() -> None:
     gateway.route(route(version="v2"))
     gateway.settle()
     assert gateway.state.changed == {"demo/fd"}
+
+
+def test_a_cluster_that_comes_back_is_warm_only_with_endpoints() -> None:
+    gateway = Gateway(route(weights={"a": 10_000}))
+    gateway.open()
+    gateway.route(route(weights={"b": 10_000}, version="v2"))
+    gateway.settle()
+    gateway.settle(DRAIN)
+    gateway.endpoints("a")
+    gateway.route(route(weights={"a": 10_000}, version="v3"))
+    assert ("ROUTE", "demo/fd") not in gateway.settle(DRAIN)
+    assert gateway.state.waiting("demo/fd") == ("demo/a",)

@@ -2,6 +2,7 @@
 
 from tests.unit.xds.builders import DRAIN, Gateway, route
 
+from turnout_operator.plan.routes import Endpoint
 from turnout_operator.xds.resources import Kind
 from turnout_operator.xds.stream import WINDOW, StreamState
 
@@ -148,3 +149,66 @@ def test_endpoints_of_a_cluster_that_nobody_knows_are_empty_rather_than_a_silenc
     gateway.ask(Kind.ENDPOINTS, "demo/gone")
     (response,) = gateway.sent()
     assert not response.resources[0].populated
+
+
+def test_a_drain_that_began_before_an_unknown_route_was_told_of_is_called_off() -> None:
+    gateway = Gateway()
+    gateway.ask(Kind.CLUSTER, held={"demo/gone": "x"})
+    assert gateway.sent() == []
+    assert gateway.state.deadline() == DRAIN
+    gateway.ask(Kind.ROUTE, "demo/fd", held={"demo/fd": "older"})
+    assert gateway.sent(DRAIN) == []
+    assert gateway.state.deadline() is None
+
+
+def test_a_changed_cluster_is_followed_by_its_endpoints() -> None:
+    gateway = Gateway(route())
+    assert gateway.reconnect(CLUSTER={"demo/a": "older"}) == [("CLUSTER", "demo/a"), ("ENDPOINTS", "demo/a")]
+
+
+def test_endpoints_that_came_before_their_cluster_changed_do_not_count() -> None:
+    gateway = Gateway(route())
+    gateway.ask(Kind.ENDPOINTS, "demo/a")
+    (early,) = gateway.sent()
+    gateway.ask(Kind.CLUSTER, held={"demo/a": "older"})
+    (cluster,) = gateway.sent()
+    gateway.ask(Kind.ROUTE, "demo/fd", held={"demo/fd": "older"})
+    gateway.ack(early)
+    (late,) = gateway.sent()
+    gateway.ack(cluster)
+    assert gateway.sent() == []
+    gateway.ack(late)
+    assert [response.kind for response in gateway.sent()] == [Kind.ROUTE]
+
+
+def test_a_suspect_is_never_sent_in_company() -> None:
+    gateway = Gateway(route("one", {"a": 10_000}), route("two", {"b": 10_000}))
+    gateway.ask(Kind.ENDPOINTS, "demo/a", "demo/b")
+    (batch,) = gateway.sent()
+    gateway.ask(Kind.ENDPOINTS, "demo/c")
+    gateway.ack(batch, error="one of them is bad")
+    assert [len(response.resources) for response in gateway.sent()] == [1, 1, 1]
+
+
+def test_endpoints_that_are_mended_are_told_to_the_policies_that_use_them() -> None:
+    gateway = Gateway(route())
+    gateway.open()
+    gateway.endpoints("a", Endpoint("nonsense", 1))
+    gateway.ack(gateway.sent()[0], error="malformed IP address")
+    assert gateway.state.error("demo/fd") == "malformed IP address"
+    gateway.state.changed.clear()
+    gateway.endpoints("a", Endpoint("10.0.0.9", 1))
+    gateway.settle()
+    assert gateway.state.changed == {"demo/fd"}
+    assert gateway.state.error("demo/fd") is None
+
+
+@pytest.mark.parametrize("drop", [(), ("demo/fd",)])
+def test_who_asks_again_for_what_it_refused_is_sent_it_again(drop: tuple[str, ...]) -> None:
+    gateway = Gateway(route())
+    gateway.open()
+    gateway.route(route(version="bad"))
+    gateway.ack(gateway.sent()[0], error="no")
+    gateway.ask(Kind.ROUTE, drop=drop)
+    gateway.ask(Kind.ROUTE, "demo/fd")
+    assert [response.kind for response in gateway.sent()] == [Kind.ROUTE]

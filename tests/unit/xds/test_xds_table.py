@@ -85,3 +85,9 @@ def test_nothing_is_left_of_what_is_gone(table: Table) -> None:
     assert not any(list(table.names(kind)) for kind in Kind if kind is not Kind.LISTENER)
     assert not table.is_refused("demo/fd")
     assert not list(table.keys())
+
+
+def test_a_route_without_endpoints_leaves_none_behind(table: Table) -> None:
+    table.set_route(route())
+    table.delete_route(PolicyKey("demo", "fd"))
+    assert list(table.names(Kind.ENDPOINTS)) == []

@@ -18,6 +18,8 @@ class Holdings:
         self._routes, self._scopes = self.subs[Kind.ROUTE], self.subs[Kind.SCOPE]
         self.lifetimes = Lifetimes(drain_seconds)
         self._warm: set[str] = set()
+        # Clusters that were sent, and whether their endpoints were since: earlier ones are not theirs.
+        self._renewed: dict[str, bool] = {}
         self._waiting: dict[str, set[str]] = {}
 
     def adopt(self, kind: Kind, resource: Resource) -> None:
@@ -38,8 +40,10 @@ class Holdings:
         self.lifetimes.use(resource.uses)
         if kind is Kind.CLUSTER:
             # A changed cluster waits for its endpoints once more, though it never asks for them again.
-            self._endpoints.held.pop(resource.name, None)
+            self._renewed[resource.name] = False
             self._endpoints.force([resource.name])
+        elif kind is Kind.ENDPOINTS and resource.name in self._renewed:
+            self._renewed[resource.name] = True
 
     def removing(self, kind: Kind, name: str) -> None:
         """The removal of `name` goes out."""
@@ -48,6 +52,7 @@ class Holdings:
         if kind is Kind.CLUSTER:
             self.lifetimes.keep(name)
             self._warm.discard(name)
+            self._renewed.pop(name, None)
 
     def accepted(self, kind: Kind, resource: Resource) -> None:
         """The Envoy ACKed `resource`."""
@@ -59,8 +64,8 @@ class Holdings:
             replaced, sub.held[name] = sub.held.get(name), resource
         if kind is Kind.ROUTE:
             self.route_left(name, replaced)
-        if kind is Kind.ENDPOINTS and resource.populated:
-            self._warm.add(name)
+        if kind is Kind.ENDPOINTS:
+            self._got_endpoints(resource)
         self._wake(kind, name)
 
     def refused(self, kind: Kind, resource: Resource, error: str) -> None:
@@ -100,8 +105,14 @@ class Holdings:
         )
 
     def _ready(self, cluster: str) -> bool:
-        has_endpoints = cluster in self._endpoints.held and cluster not in self._endpoints.forced
+        has_endpoints = cluster in self._endpoints.held and cluster not in self._renewed
         return has_endpoints and self._clusters.holds(self._table.get(Kind.CLUSTER, cluster))
+
+    def _got_endpoints(self, endpoints: Resource) -> None:
+        if self._renewed.get(endpoints.name):
+            del self._renewed[endpoints.name]
+        if endpoints.populated:
+            self._warm.add(endpoints.name)
 
     def _free(self, clusters: Iterable[str]) -> None:
         self._clusters.mark([name for name in clusters if self._table.get(Kind.CLUSTER, name) is None])

@@ -100,7 +100,8 @@ class StreamState:
         # A refusal ends the wait for all route tables with which a starting Envoy holds back its listener.
         sub.subscribe(sorted(request.subscribe, key=self._table.is_refused))
         # Who asks without naming a version has nothing, whatever was ACKed before.
-        sub.force(name for name in request.subscribe if name in sub.held and name not in request.versions)
+        known = sub.held.keys() | sub.rejected.keys()
+        sub.force(name for name in request.subscribe if name in known and name not in request.versions)
 
     def _unsubscribe(self, kind: Kind, names: Iterable[str]) -> None:
         for name in names:
