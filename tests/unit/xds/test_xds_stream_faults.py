@@ -1,5 +1,6 @@
 """One stream by hand: refusals, slow answers, reconnects."""
 
+import pytest
 from tests.unit.xds.builders import DRAIN, Gateway, route
 
 from turnout_operator.plan.routes import Endpoint

@@ -100,8 +100,8 @@ class StreamState:
         # A refusal ends the wait for all route tables with which a starting Envoy holds back its listener.
         sub.subscribe(sorted(request.subscribe, key=self._table.is_refused))
         # Who asks without naming a version has nothing, whatever was ACKed before.
-        known = sub.held.keys() | sub.rejected.keys()
-        sub.force(name for name in request.subscribe if name in known and name not in request.versions)
+        again = [name for name in request.subscribe if name not in request.versions]
+        sub.force(name for name in again if name in sub.held or name in sub.rejected)
 
     def _unsubscribe(self, kind: Kind, names: Iterable[str]) -> None:
         for name in names:
