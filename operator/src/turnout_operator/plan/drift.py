@@ -1,6 +1,5 @@
 """Does a live object already hold all that we want of it?"""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from turnout_operator.api.common import parse_quantity
@@ -19,21 +18,22 @@ def contains(live: Any, desired: Any, *, quantities: bool = False) -> bool:
     the manifest's hash annotation, which is one of the desired fields. Below `resources` and `sizeLimit` strings are
     compared as quantities, since the API server rewrites `1024Mi` to `1Gi`.
     """
-    if isinstance(desired, Mapping):
-        return isinstance(live, Mapping) and all(
+    if live == desired:
+        return True
+    # Parsed JSON is made of dict and list; asking for abstract classes would cost more than the comparison.
+    if isinstance(desired, dict):
+        return isinstance(live, dict) and all(
             key in live and contains(live[key], value, quantities=quantities or key in _QUANTITIES)
             for key, value in desired.items()
             if key not in _NOT_COMPARED
         )
-    if isinstance(desired, Sequence) and not isinstance(desired, str):
+    if isinstance(desired, list):
         return (
-            isinstance(live, Sequence)
+            isinstance(live, list)
             and len(live) == len(desired)
             and all(contains(have, want, quantities=quantities) for have, want in zip(live, desired, strict=True))
         )
-    if quantities and live != desired:
-        return _same_quantity(live, desired)
-    return bool(live == desired)
+    return quantities and _same_quantity(live, desired)
 
 
 def _same_quantity(live: Any, desired: Any) -> bool:

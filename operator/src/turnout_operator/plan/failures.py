@@ -100,7 +100,7 @@ def _runtime_said(text: str) -> Failure | None:
         reason, message = said["reason"], said["message"]
     except (ValueError, KeyError, TypeError):
         return None
-    return Failure(reason, str(message)) if reason in _RUNTIME_REASONS else None
+    return Failure(reason if reason in _RUNTIME_REASONS else Reason.CRASH_LOOP, str(message))
 
 
 def _replica_failure(deployment: Mapping[str, Any] | None) -> Failure | None:

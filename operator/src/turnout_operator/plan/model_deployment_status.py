@@ -109,7 +109,8 @@ def _while_waiting(bad: Verdict, latest: RevisionState, latest_ready: str | None
 
 def _bundle(latest: RevisionState) -> Verdict:
     kind = ConditionType.BUNDLE_VERIFIED
-    if any(is_ready(pod) for pod in latest.pods):
+    # A ready pod is seen through two watches, its own and its Deployment's; either may be ahead.
+    if latest.ready_replicas > 0 or any(is_ready(pod) for pod in latest.pods):
         return Verdict(kind, "True", Reason.VERIFIED, f"a pod loaded {latest.revision.spec.bundle.digest}")
     if latest.failure and latest.failure.reason in BUNDLE_REASONS:
         return Verdict(kind, "False", latest.failure.reason, latest.failure.message)
@@ -124,7 +125,7 @@ def _scheduled(latest: RevisionState) -> Verdict:
         return Verdict(kind, "False", latest.failure.reason, latest.failure.message)
     if latest.replicas == 0:
         return Verdict(kind, "True", Reason.SCALED_TO_ZERO, "spec.replicas is 0")
-    scheduled = sum(is_scheduled(pod) for pod in latest.pods)
+    scheduled = max(latest.ready_replicas, sum(is_scheduled(pod) for pod in latest.pods))
     if scheduled >= latest.replicas:
         return Verdict(kind, "True", Reason.SCHEDULED, "all pods have a node")
     return Verdict(kind, "Unknown", Reason.SCHEDULING, f"{scheduled} of {latest.replicas} pods have a node")
