@@ -1,5 +1,8 @@
 """Bad input after admission: a condition says what to do, and what served before keeps serving."""
 
+import asyncio
+
+import aiohttp
 import pytest
 from tests.e2e.support.kube import Namespace, eventually
 from tests.e2e.support.objects import arm, model_deployment, routing_policy
@@ -95,19 +98,19 @@ def test_weights_that_do_not_sum_to_100_are_refused_at_apply(namespace, served):
 
 
 def test_an_unknown_objective_is_a_problem_document(namespace, gateway, served):
-    import asyncio
-
-    import aiohttp
-
-    async def ask():
-        url = f"{gateway}/v1/{namespace.name}/nobody/predict"
-        async with aiohttp.ClientSession() as session, session.post(url, json={}) as answer:
-            return answer.status, answer.content_type, await answer.json(content_type=None)
-
-    status, content_type, problem = asyncio.run(ask())
+    status, content_type, problem = ask(f"{gateway}/v1/{namespace.name}/nobody/predict")
     assert status == 404
     assert content_type == "application/problem+json"
     assert problem["type"].startswith("https://turnout.dev/problems/")
+
+
+def test_an_objective_whose_model_is_not_ready_is_503_and_not_unknown(namespace, gateway, served):
+    namespace.apply(model_deployment("never", WRONG), routing_policy("never", arm("main", "never")))
+    namespace.wait_condition("rp", "never", "Ready", "NoReadyRevision")
+    url = f"{gateway}/v1/{namespace.name}/never/predict"
+    _, content_type, problem = eventually(lambda: _with_status(ask(url), 503))
+    assert content_type == "application/problem+json"
+    assert problem["type"].endswith("/no-ready-revision")
 
 
 def test_deleting_everything_leaves_nothing_behind(namespace, served):
@@ -118,6 +121,21 @@ def test_deleting_everything_leaves_nothing_behind(namespace, served):
             assert namespace.list(kind, "serving.turnout.dev/revision") == []
 
     eventually(gone, 60)
+
+
+def ask(url: str) -> tuple[int, str, dict]:
+    """Status, content type and body of one request."""
+
+    async def send() -> tuple[int, str, dict]:
+        async with aiohttp.ClientSession() as session, session.post(url, json={"context": {}}) as answer:
+            return answer.status, answer.content_type, await answer.json(content_type=None)
+
+    return asyncio.run(send())
+
+
+def _with_status(answer: tuple[int, str, dict], status: int) -> tuple[int, str, dict]:
+    assert answer[0] == status
+    return answer
 
 
 def _more(traffic: Traffic, count: int) -> None:

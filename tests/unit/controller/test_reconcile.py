@@ -251,6 +251,13 @@ async def test_a_deleted_policy_is_routed_no_more(world):
     assert world.gateways.routes == {}
 
 
+async def test_an_objective_that_nothing_can_answer_is_known_to_the_gateways(world):
+    world.policy(deployment="missing")
+    await world.policies.reconcile(RP)
+    assert world.gateways.routes[PolicyKey(*RP)].arms == ()
+    assert world.status(ROUTING_POLICIES, RP)["conditions"][-1]["reason"] == "ModelDeploymentNotFound"
+
+
 async def test_of_two_policies_for_one_objective_the_older_wins_and_the_other_takes_over_when_it_goes(world):
     await ready_world(world)
     world.policy("q", objective="p")

@@ -46,9 +46,10 @@ class Marker:
 
     def _model_deployment(self, new: Object | None, old: Object | None) -> None:
         lane = _lane(new, old)
+        rerouted = _offer(new) != _offer(old)
         for key in _keys(new, old, lambda obj: [key_of(obj)]):
             self._mark(MODEL_DEPLOYMENTS, key, lane)
-            for policy in self._caches.routing_policies.find("target", key):
+            for policy in self._caches.routing_policies.find("target", key) if rerouted else ():
                 self._mark(ROUTING_POLICIES, key_of(policy), lane)
 
     def _routing_policy(self, new: Object | None, old: Object | None) -> None:
@@ -68,6 +69,16 @@ class Marker:
 
 def _keys(new: Object | None, old: Object | None, keys: Callable[[Object], Iterable[Key]]) -> set[Key]:
     return {key for obj in (new, old) if obj is not None for key in keys(obj)}
+
+
+def _offer(md: Object | None) -> object:
+    """All of a ModelDeployment that policies look at: most of its changes are no news to them."""
+    if md is None:
+        return None
+    status = md.get("status") or {}
+    ready = [(revision["name"], revision.get("readyReplicas", 0) > 0) for revision in status.get("revisions") or ()]
+    meta, serving = md["metadata"], md["spec"].get("serving")
+    return meta.get("uid"), meta.get("deletionTimestamp"), serving, status.get("latestReadyRevision"), ready
 
 
 def _lane(new: Object | None, old: Object | None) -> Lane:

@@ -51,14 +51,18 @@ class Reporter:
 
 
 def turns(old: Object, new: Object) -> Iterator[Turn]:
-    """Ready that turned true, and every condition that is false for a reason it did not have before."""
+    """Ready that turned true, and every condition that is false for a reason it did not have before.
+
+    What was only scaled and serves the same as before is no news.
+    """
+    serves_same = all(old.get(field) == new.get(field) for field in ("latestReadyRevision", "policyVersion"))
     for condition in new["conditions"]:
         before = find(old.get("conditions") or (), condition["type"])
         same = before.get("status") == condition["status"] and before.get("reason") == condition["reason"]
         if same or condition["reason"] in _QUIET:
             continue
         ready = condition["type"] == ConditionType.READY
-        if ready and condition["status"] == "True":
+        if ready and condition["status"] == "True" and not (serves_same and before.get("reason") in _QUIET):
             yield Turn("Normal", condition["reason"], condition["message"])
         elif not ready and condition["status"] == "False":
             yield Turn("Warning", condition["reason"], condition["message"])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from turnout_operator.api.model_deployment import ModelDeployment
+from turnout_operator.api.behaviour import Serving
 from turnout_operator.api.routing_policy import RoutingPolicy
 from turnout_operator.controller.caches import Caches, arm_targets, objective_of, revision_of
 from turnout_operator.controller.patience import Patience
@@ -13,7 +13,14 @@ from turnout_operator.controller.reporting import Reporter, invalid_status
 from turnout_operator.kube.resources import CONFIG_MAPS, ROUTING_POLICIES, Object
 from turnout_operator.kube.store import Key, key_of
 from turnout_operator.plan.routes import PolicyKey, PolicyRoute
-from turnout_operator.plan.routing_policy import DEFAULT_TIMEOUT_SECONDS, Resolution, Target, confirmed, resolve
+from turnout_operator.plan.routing_policy import (
+    DEFAULT_TIMEOUT_SECONDS,
+    Resolution,
+    Target,
+    confirmed,
+    resolve,
+    unavailable,
+)
 from turnout_operator.plan.routing_policy_status import Programmed, conflict_status, status_of
 from turnout_operator.xds.server import XdsServer
 from turnout_operator.xds.table import ObjectiveConflict
@@ -56,7 +63,7 @@ class RoutingPolicyReconciler:
             self._push(policy_key, confirmed(raw))
             return None
         resolution = resolve(policy, self._targets(raw))
-        self._push(policy_key, resolution.route)
+        self._push(policy_key, resolution.route or unavailable(policy))
         return policy, resolution
 
     async def reconcile(self, key: Key) -> float | None:
@@ -159,7 +166,7 @@ class RoutingPolicyReconciler:
 def _timeout(md: Object) -> float:
     """How long a pod may take for a request, waiting included; the default for a spec that can't be read."""
     try:
-        serving = ModelDeployment.model_validate(md).spec.serving
+        serving = Serving.model_validate(md["spec"].get("serving") or {})
     except ValidationError:
         return DEFAULT_TIMEOUT_SECONDS
     return serving.timeout.seconds + serving.queue.max_wait.seconds

@@ -45,7 +45,10 @@ class ArmRoute:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRoute:
-    """The whole split of one objective. `arms[0]` is the stable arm; the weights sum to `TOTAL_WEIGHT`."""
+    """The whole split of one objective. `arms[0]` is the stable arm; the weights sum to `TOTAL_WEIGHT`.
+
+    Without arms the objective is known and nothing can answer it.
+    """
 
     key: PolicyKey
     objective: str

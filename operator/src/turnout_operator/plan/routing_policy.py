@@ -85,6 +85,13 @@ def resolve(policy: RoutingPolicy, targets: Mapping[str, Target]) -> Resolution:
     return Resolution(tuple(arms), able, route, tuple(problems))
 
 
+def unavailable(policy: RoutingPolicy) -> PolicyRoute:
+    """The route of an objective that is known and that nothing can answer yet."""
+    objective = objective_of(policy)
+    version = digest([objective, "unavailable"])[:12]
+    return PolicyRoute(_key(policy), objective, version, None, (), DEFAULT_TIMEOUT_SECONDS)
+
+
 def confirmed(raw: Mapping[str, Any]) -> PolicyRoute | None:
     """The route last confirmed by the gateways, for a policy whose spec this version can't read."""
     meta, status = raw["metadata"], raw.get("status") or {}

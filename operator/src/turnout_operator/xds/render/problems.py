@@ -27,6 +27,7 @@ INVALID_ENTITY = Problem("invalid-entity-id", "The entity id must be printable A
 METHOD_NOT_ALLOWED = Problem("method-not-allowed", "Predictions are asked for by POST", 405)
 UNKNOWN_OBJECTIVE = Problem("unknown-objective", "No objective is served at this path", 404)
 BODY_TOO_LARGE = Problem("body-too-large", "The body is larger than the gateway reads", 413)
+NO_REVISION = Problem("no-ready-revision", "No model of this objective is ready yet", 503)
 NO_ENDPOINTS = Problem("no-endpoints", "No pod of the chosen arm is ready", 503)
 OVERLOADED = Problem("overloaded", "The gateway's limit toward the chosen arm is reached", 503)
 TIMEOUT = Problem("timeout", "The objective's timeout passed before its answer came", 504)

@@ -10,7 +10,7 @@ from turnout_operator.xds.render.listener import (
     MAX_BODY_BYTES,
     METADATA,
 )
-from turnout_operator.xds.render.problems import INVALID_ENTITY, METHOD_NOT_ALLOWED, direct_response
+from turnout_operator.xds.render.problems import INVALID_ENTITY, METHOD_NOT_ALLOWED, NO_REVISION, direct_response
 
 # Other bytes can't be hashed alike here and in the pod, CR and LF would break the header, and blanks at the ends get
 # lost on the way.
@@ -57,6 +57,8 @@ def route_configuration(policy: PolicyRoute) -> dict[str, object]:
 
 
 def _predict(policy: PolicyRoute) -> dict[str, object]:
+    if not policy.arms:
+        return direct_response(NO_REVISION, **{"retry-after": "1"})
     split: dict[str, object] = {"clusters": [_arm(arm, policy) for arm in routed(policy)]}
     action: dict[str, object] = {
         "weighted_clusters": split,
