@@ -34,7 +34,8 @@ async def phases(api: Api, folder: Path, options: argparse.Namespace, results: R
     theirs = processes.yardstick("yardstick", folder, KUBECONFIG)
     sides = ((theirs, results.yardstick), (ours, results.turnout))
     for operator, side in sides:
-        await renew(api)
+        with step("an empty namespace"):
+            await renew(api)
         async with _following(api, options.objects) as bench, _running(operator, side):
             with step(f"{operator.name}: creation of {options.objects} + {options.objects}"):
                 side.creation = await create(bench, operator)

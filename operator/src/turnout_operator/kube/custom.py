@@ -84,6 +84,19 @@ class CustomResources:
         return True
 
 
+class _NoDiffs(kopf.DiffBaseStorage):
+    """kopf copies every object to find out what changed, for handlers that are not used here."""
+
+    def build(self, **_: Any) -> Any:
+        return {}
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
 def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
     settings.scanning.disabled = True
     settings.posting.enabled = False
@@ -91,6 +104,7 @@ def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
     settings.watching.reconnect_backoff = 1.0
     settings.queueing.idle_timeout = 1.0
     settings.process.ultimate_exiting_timeout = 5.0
+    settings.persistence.diffbase_storage = _NoDiffs()
 
 
 def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
