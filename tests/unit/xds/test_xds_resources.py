@@ -2,7 +2,7 @@
 
 import pytest
 from google.protobuf import json_format
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.xds.builders import HOST, route
 
@@ -42,6 +42,7 @@ def table(resource: Resource) -> dict[str, object]:
     return parsed
 
 
+@settings(deadline=None)
 @given(policies())
 def test_every_route_renders_and_splits_the_whole(policy: PolicyRoute) -> None:
     made = bundle(policy)
