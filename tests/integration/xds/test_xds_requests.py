@@ -23,6 +23,8 @@ async def envoy(shared: World) -> Envoy:
         policy("plain", {"a": 10_000}, sticky=None),
         policy("hasty", {"slow": 10_000}, timeout=0.1),
         policy("empty", {"nobody": 10_000}),
+        policy("unready", {}),
+        policy("unready-body", {}, sticky=BODY),
         policy("partly", {"partly": 10_000}),
         policy("gone", {"gone": 10_000}),
     )
@@ -96,6 +98,13 @@ async def test_a_body_too_large_to_read(envoy: Envoy) -> None:
 
 async def test_no_endpoints(envoy: Envoy) -> None:
     assert (await problem(envoy, "/v1/demo/empty/predict"))[:2] == (503, "no-endpoints")
+
+
+@pytest.mark.parametrize("objective", ["unready", "unready-body"])
+async def test_an_objective_without_a_ready_revision(shared: World, envoy: Envoy, objective: str) -> None:
+    status, slug, headers = await problem(envoy, f"/v1/demo/{objective}/predict", json={"customer": {"id": "one"}})
+    assert (status, slug, headers["Retry-After"]) == (503, "no-ready-revision", "1")
+    assert shared.seen(objective).acked == 1
 
 
 async def test_timeout_is_the_policys(shared: World, envoy: Envoy) -> None:

@@ -20,7 +20,8 @@ def route(
     timeout: float = 1.0,
 ) -> PolicyRoute:
     """A policy of namespace demo; `weights` maps revisions to basis points, the first is the stable arm."""
-    arms = tuple(ArmRoute(f"arm-{rev}", f"demo/{rev}", rev, bp) for rev, bp in (weights or {"a": 10_000}).items())
+    weights = {"a": 10_000} if weights is None else weights
+    arms = tuple(ArmRoute(f"arm-{rev}", f"demo/{rev}", rev, bp) for rev, bp in weights.items())
     return PolicyRoute(PolicyKey("demo", name), objective or name, version, sticky, arms, timeout)
 
 

@@ -136,3 +136,12 @@ def test_a_cluster_that_comes_back_is_warm_only_with_endpoints() -> None:
     gateway.route(route(weights={"a": 10_000}, version="v3"))
     assert ("ROUTE", "demo/fd") not in gateway.settle(DRAIN)
     assert gateway.state.waiting("demo/fd") == ("demo/a",)
+
+
+def test_an_objective_that_nothing_could_answer_waits_for_its_first_endpoint() -> None:
+    gateway = Gateway(route(weights={}), hosts=())
+    assert gateway.open() == [("LISTENER", "gateway"), ("SCOPE", "demo/fd"), ("ROUTE", "demo/fd")]
+    gateway.route(route(weights={"a": 10_000}, version="v2"))
+    assert ("ROUTE", "demo/fd") not in gateway.settle()
+    gateway.endpoints("a", HOST)
+    assert gateway.settle() == [("ENDPOINTS", "demo/a"), ("ROUTE", "demo/fd")]
