@@ -23,6 +23,7 @@ from turnout_operator.kube.resources import MODEL_DEPLOYMENTS, ROUTING_POLICIES
 
 CLIENTS = 16
 QUIET_SECONDS = 2.0
+START_SECONDS = 5.0  # for a start with nothing to reconcile, which nothing else shows the end of
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,27 @@ async def settled(operator: OperatorProcess, quiet: float = QUIET_SECONDS) -> Sn
     return await operator.snapshot()
 
 
+async def begin(bench: Bench, operator: OperatorProcess) -> None:
+    """Start an operator and wait until it has made all that exists its own."""
+    operator.start()
+    await reconciled(bench, operator)
+    await settled(operator, QUIET_SECONDS if bench.model_deployments.objects else START_SECONDS)
+
+
+async def reconciled(bench: Bench, operator: OperatorProcess) -> None:
+    """Wait until an operator that was just started has reconciled everything once."""
+    wanted = {
+        MODEL_DEPLOYMENTS.kind: len(bench.model_deployments.objects),
+        ROUTING_POLICIES.kind: len(bench.policies.objects),
+    }
+
+    async def all_reconciled() -> bool:
+        now = await operator.snapshot()
+        return not now.waiting and all(now.reconciles.get(kind, 0) >= count for kind, count in wanted.items())
+
+    await until(all_reconciled, 180, "everything to be reconciled", every=0.02)
+
+
 async def create(bench: Bench, operator: OperatorProcess) -> Creation:
     """Create all objects as fast as the API server takes them."""
     before, started = await operator.snapshot(), time.monotonic()
@@ -140,13 +162,7 @@ async def restart(bench: Bench, operator: OperatorProcess, quiet: float = QUIET_
     await operator.stop()
     started = time.monotonic()
     operator.start()
-    kinds = (MODEL_DEPLOYMENTS.kind, ROUTING_POLICIES.kind)
-
-    async def all_reconciled() -> bool:
-        now = await operator.snapshot()
-        return not now.waiting and all(now.reconciles.get(kind, 0) >= bench.objects for kind in kinds)
-
-    await until(all_reconciled, 120, "everything to be reconciled", every=0.02)
+    await reconciled(bench, operator)
     seconds = time.monotonic() - started
     done = await settled(operator, quiet)
     return Restart(seconds, done.writes)

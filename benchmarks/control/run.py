@@ -11,7 +11,7 @@ from benchmarks.control import processes
 from benchmarks.control.cluster import KUBECONFIG, renew, until
 from benchmarks.control.gateway import envoy
 from benchmarks.control.load import open_loop
-from benchmarks.control.phases import Bench, create, observed, restart, reweigh, settled, update
+from benchmarks.control.phases import Bench, begin, create, observed, restart, reweigh, settled, update
 from benchmarks.control.processes import OperatorProcess
 from benchmarks.control.rows import Results, Side
 from benchmarks.control.takeover import stand_by, take_over
@@ -36,14 +36,14 @@ async def phases(api: Api, folder: Path, options: argparse.Namespace, results: R
     for operator, side in sides:
         with step("an empty namespace"):
             await renew(api)
-        async with _following(api, options.objects) as bench, _running(operator, side):
+        async with _following(api, options.objects) as bench, _running(bench, operator, side):
             with step(f"{operator.name}: creation of {options.objects} + {options.objects}"):
                 side.creation = await create(bench, operator)
     async with _following(api, options.objects) as bench:
         for number in range(options.rounds):
             for operator, side in reversed(sides):
                 await _round(bench, operator, side, options, number)
-        async with _running(ours, results.turnout):
+        async with _running(bench, ours, results.turnout):
             await _gateway(bench, ours, folder, options, results)
 
 
@@ -51,7 +51,7 @@ async def _round(bench: Bench, operator: OperatorProcess, side: Side, options: a
     """Changes, then a restart without any. Each operator has its own half of the objects, scaled up and down again."""
     count = min(round(options.rate * options.seconds), bench.objects // 2)
     first = 0 if operator.name == "yardstick" else bench.objects // 2
-    async with _running(operator, side):
+    async with _running(bench, operator, side):
         with step(f"{operator.name}: {count} changes, round {number + 1}"):
             seen = await update(bench, operator, options.rate, range(first, first + count), 2 - number % 2)
             side.updates.latencies += seen.latencies
@@ -105,11 +105,10 @@ def _turnout(folder: Path, number: int) -> OperatorProcess:
 
 
 @contextlib.asynccontextmanager
-async def _running(operator: OperatorProcess, side: Side) -> AsyncIterator[None]:
+async def _running(bench: Bench, operator: OperatorProcess, side: Side) -> AsyncIterator[None]:
     """Start and stop; remembers the most memory it ever had."""
-    operator.start()
     try:
-        await settled(operator)
+        await begin(bench, operator)
         yield
         if operator.alive:
             side.peak_memory = max(side.peak_memory, (await operator.snapshot()).memory["VmHWM"])
