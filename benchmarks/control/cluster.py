@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from benchmarks.control.processes import Process
 from benchmarks.control.workload import LABEL, NAMESPACE, SYSTEM, Object, namespace, nodes
 from tests.cluster import programs
 from tests.cluster.paths import CHECKOUT, State
+from tests.cluster.progress import say
 
 from turnout_operator.kube.client import Api
 from turnout_operator.kube.errors import Conflict, NotFound
@@ -39,6 +41,8 @@ async def prepared(api: Api) -> AsyncIterator[None]:
             await api.request("POST", NAMESPACES.path(), body=namespace(name))
         yield
     finally:
+        for number in (signal.SIGTERM, signal.SIGINT):  # from here on only patience helps
+            asyncio.get_running_loop().add_signal_handler(number, say, "putting the cluster back, please wait")
         try:
             await clean(api)
         finally:
