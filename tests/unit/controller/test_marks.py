@@ -5,7 +5,7 @@ from tests.unit.kube.fakes import obj
 
 from turnout_operator.controller.caches import Caches, WorkKey
 from turnout_operator.controller.endpoints import ready_endpoints
-from turnout_operator.controller.marks import Marker
+from turnout_operator.controller.marks import ECHO_SECONDS, Marker
 from turnout_operator.controller.queue import WorkQueue
 from turnout_operator.kube.resources import DEPLOYMENTS, MODEL_DEPLOYMENTS, ROUTING_POLICIES
 from turnout_operator.plan.routes import Endpoint
@@ -23,12 +23,15 @@ def wired():
 
 
 async def drain(queue) -> list[WorkKey]:
+    """The keys in order, those included that wait for a burst of echoes to end."""
     found = []
-    while len(queue):
-        key = await asyncio.wait_for(queue.get(), 1)
+    while True:
+        try:
+            key = await asyncio.wait_for(queue.get(), 2 * ECHO_SECONDS)
+        except TimeoutError:
+            return found
         queue.done(key)
         found.append(key)
-    return found
 
 
 def policy(version: int, generation: int, *targets: str):
@@ -43,6 +46,15 @@ async def test_a_policy_wakes_its_model_deployments_and_they_wake_it(wired):
     assert set(await drain(queue)) == {RP, MD}
     caches.model_deployments.put(obj("m", 2, spec={}))
     assert set(await drain(queue)) == {RP, MD}
+
+
+async def test_a_burst_of_echoes_is_looked_at_once(wired):
+    caches, queue = wired
+    for version in range(1, 6):
+        child = obj("m-1", version)
+        child["metadata"]["labels"] = {"serving.turnout.dev/model-deployment": "m"}
+        caches.store(DEPLOYMENTS).put(child)
+    assert await drain(queue) == [MD]
 
 
 async def test_a_child_wakes_its_owner_also_when_it_goes(wired):

@@ -8,6 +8,8 @@ from turnout_operator.kube.resources import CHILDREN, MODEL_DEPLOYMENTS, PODS, R
 from turnout_operator.kube.store import Key, key_of
 from turnout_operator.plan.routes import PolicyKey
 
+ECHO_SECONDS = 0.1
+
 
 class Marker:
     """Subscribes to the stores and, while leading, marks keys in the queue.
@@ -44,11 +46,19 @@ class Marker:
         if self._leading:
             self._queue.add(WorkKey(resource.kind, *key), lane)
 
+    def _mark_soon(self, resource: Resource, key: Key) -> None:
+        """One look for a burst of echoes: a rollout changes a Deployment's status several times in a moment."""
+        if self._leading:
+            self._queue.add_after(WorkKey(resource.kind, *key), ECHO_SECONDS)
+
     def _model_deployment(self, new: Object | None, old: Object | None) -> None:
         lane = _lane(new, old)
         rerouted = _offer(new) != _offer(old)
         for key in _keys(new, old, lambda obj: [key_of(obj)]):
-            self._mark(MODEL_DEPLOYMENTS, key, lane)
+            if lane is Lane.URGENT:
+                self._mark(MODEL_DEPLOYMENTS, key, lane)
+            else:
+                self._mark_soon(MODEL_DEPLOYMENTS, key)
             for policy in self._caches.routing_policies.find("target", key) if rerouted else ():
                 self._mark(ROUTING_POLICIES, key_of(policy), lane)
 
@@ -59,12 +69,12 @@ class Marker:
         for objective in _keys(new, old, objective_of):
             for rival in self._caches.routing_policies.find("objective", objective):
                 self._mark(ROUTING_POLICIES, key_of(rival), lane)
-        for target in _keys(new, old, arm_targets):
-            self._mark(MODEL_DEPLOYMENTS, target, Lane.ROUTINE)
+        for target in _keys(new, old, arm_targets) if _claims(new) != _claims(old) else ():
+            self._mark_soon(MODEL_DEPLOYMENTS, target)
 
     def _child(self, new: Object | None, old: Object | None) -> None:
         for owner in _keys(new, old, owner_of):
-            self._mark(MODEL_DEPLOYMENTS, owner, Lane.ROUTINE)
+            self._mark_soon(MODEL_DEPLOYMENTS, owner)
 
 
 def _keys(new: Object | None, old: Object | None, keys: Callable[[Object], Iterable[Key]]) -> set[Key]:
@@ -79,6 +89,15 @@ def _offer(md: Object | None) -> object:
     ready = [(revision["name"], revision.get("readyReplicas", 0) > 0) for revision in status.get("revisions") or ()]
     meta, serving = md["metadata"], md["spec"].get("serving")
     return meta.get("uid"), meta.get("deletionTimestamp"), serving, status.get("latestReadyRevision"), ready
+
+
+def _claims(policy: Object | None) -> object:
+    """All of a RoutingPolicy that ModelDeployments look at: the revisions that it pins or routes to."""
+    if policy is None:
+        return None
+    routed = (policy.get("status") or {}).get("arms") or ()
+    pinned = [(arm["modelDeployment"], arm.get("revision")) for arm in policy["spec"]["arms"]]
+    return pinned, [(arm["modelDeployment"], arm.get("revision"), bool(arm.get("observedWeight"))) for arm in routed]
 
 
 def _lane(new: Object | None, old: Object | None) -> Lane:

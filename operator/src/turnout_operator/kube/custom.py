@@ -15,11 +15,12 @@ import kopf
 
 from turnout_operator.kube.client import Api
 from turnout_operator.kube.errors import ApiError, NotFound
+from turnout_operator.kube.listing import list_all
 from turnout_operator.kube.resources import Object, Resource
-from turnout_operator.kube.store import Store, key_of, version_of
+from turnout_operator.kube.store import Store
 
 log = logging.getLogger(__name__)
-RELIST_SECONDS = 60.0
+RELIST_SECONDS = 120.0
 
 
 class CustomResources:
@@ -55,11 +56,8 @@ class CustomResources:
     async def sync(self) -> None:
         """Make the stores equal to a whole listing; raises `ApiError`."""
         for resource, store in self._stores.items():
-            listing = await self._api.request("GET", resource.path(), timeout=60)
-            items = listing.get("items") or ()
-            for obj in items:
-                store.put({"apiVersion": resource.api_version, "kind": resource.kind} | obj)
-            store.retain(map(key_of, items), version_of(listing))
+            seen, version = await list_all(self._api, resource, {}, store.put)
+            store.retain(seen, version)
 
     async def relist(self) -> None:
         """Run until cancelled: find what no watch reported."""

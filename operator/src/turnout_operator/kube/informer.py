@@ -13,11 +13,11 @@ import aiohttp
 
 from turnout_operator.kube.client import Api
 from turnout_operator.kube.errors import ApiError, api_error
+from turnout_operator.kube.listing import list_all
 from turnout_operator.kube.resources import Object, Resource
-from turnout_operator.kube.store import Key, Store, key_of
+from turnout_operator.kube.store import Store
 
 log = logging.getLogger(__name__)
-PAGE = 500
 WATCH_SECONDS = 290
 MAX_BACKOFF_SECONDS = 30.0
 
@@ -48,19 +48,8 @@ class Informer:
         await asyncio.sleep(delay)
 
     async def _list(self) -> str:
-        seen: set[Key] = set()
-        token, version = "", ""
-        while True:
-            query = self._query | {"limit": str(PAGE)} | ({"continue": token} if token else {})
-            page = await self._api.request("GET", self._resource.path(), query=query, timeout=60)
-            for item in page.get("items") or ():
-                seen.add(key_of(item))
-                self._store.put(item)
-            version = page["metadata"]["resourceVersion"]
-            token = page["metadata"].get("continue", "")
-            if not token:
-                break
-        self._store.retain(seen, int(version))
+        seen, version = await list_all(self._api, self._resource, self._query, self._store.put)
+        self._store.retain(seen, version)
         self.synced.set()
         return str(version)
 

@@ -53,8 +53,9 @@ def decide(md: ModelDeployment, observed: Observed, settings: PlanSettings, now:
         manifests=tuple(
             manifest
             for state in states
-            for manifest in manifests(md, state.revision, state.replicas, settings)
-            if not (manifest["kind"] == "ConfigMap" and state.revision.name in observed.config_maps)
+            for manifest in manifests(
+                md, state.revision, state.replicas, settings, recorded=state.revision.name in observed.config_maps
+            )
         ),
         pruned=(*pruned, *sorted(orphans)),
         status=status_of(md, latest.name, latest_ready, states, now),

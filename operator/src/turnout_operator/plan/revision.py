@@ -6,9 +6,11 @@ in the revision's ConfigMap: upgrading the operator never restarts a model.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
+
+import orjson
 
 from turnout_operator.api.model_deployment import ModelDeployment, ModelDeploymentSpec
 from turnout_operator.plan.settings import PlanSettings
@@ -40,8 +42,7 @@ class Revision:
     def stored(cls, config_map: dict[str, Any]) -> Self:
         """The revision that a ConfigMap made by `plan.workload` holds; raises ValueError when it was tampered with."""
         meta = config_map["metadata"]
-        # A newer operator may have stored fields that this one doesn't know.
-        spec = ModelDeploymentSpec.model_validate_json(config_map["data"][SPEC_KEY], extra="ignore")
+        spec = _parsed(config_map["data"][SPEC_KEY])
         deployment = meta["labels"][DEPLOYMENT_LABEL]
         return cls(meta["namespace"], deployment, meta["name"], spec, meta.get("creationTimestamp", ""))
 
@@ -61,7 +62,13 @@ def revision_hash(spec: ModelDeploymentSpec) -> str:
 
 def digest(data: Any) -> str:
     """The sha256 hex digest of JSON data in canonical form."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _parsed(spec: str) -> ModelDeploymentSpec:
+    # A newer operator may have stored fields that this one doesn't know.
+    return ModelDeploymentSpec.model_validate_json(spec, extra="ignore")
 
 
 def _pinned(spec: ModelDeploymentSpec, settings: PlanSettings) -> ModelDeploymentSpec:

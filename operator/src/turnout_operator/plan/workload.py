@@ -1,7 +1,8 @@
 """The manifests of one revision: ConfigMap, ServiceAccount, Service, PodDisruptionBudget, Deployment."""
 
-import json
 from typing import Any
+
+import orjson
 
 from turnout_operator.api.meta import API_VERSION
 from turnout_operator.api.model_deployment import ModelDeployment
@@ -14,10 +15,16 @@ from turnout_operator.plan.settings import PlanSettings
 Manifest = dict[str, Any]
 
 
-def manifests(md: ModelDeployment, revision: Revision, replicas: int, settings: PlanSettings) -> list[Manifest]:
-    """All objects of `revision` in the order of dependence, owned by the ModelDeployment."""
+def manifests(
+    md: ModelDeployment, revision: Revision, replicas: int, settings: PlanSettings, *, recorded: bool = False
+) -> list[Manifest]:
+    """All objects of `revision` in the order of dependence, owned by the ModelDeployment.
+
+    `recorded`: its ConfigMap exists. That is immutable, so it is left out.
+    """
+    record = [] if recorded else [_finish(md, revision, "v1", "ConfigMap", config_map(revision, settings))]
     return [
-        _finish(md, revision, "v1", "ConfigMap", config_map(revision, settings)),
+        *record,
         _finish(md, revision, "v1", "ServiceAccount", {"automountServiceAccountToken": False}),
         _finish(md, revision, "v1", "Service", {"spec": _service(revision)}),
         _finish(md, revision, "policy/v1", "PodDisruptionBudget", {"spec": _disruption_budget(revision)}),
@@ -28,7 +35,7 @@ def manifests(md: ModelDeployment, revision: Revision, replicas: int, settings: 
 def config_map(revision: Revision, settings: PlanSettings) -> Manifest:
     """The immutable record of a revision, and the configuration of its pods."""
     spec = revision.spec.model_dump_json(by_alias=True, exclude_none=True)
-    config = json.dumps(runtime_config(revision, settings.drain_seconds), indent=1)
+    config = orjson.dumps(runtime_config(revision, settings.drain_seconds), option=orjson.OPT_INDENT_2).decode()
     return {"immutable": True, "data": {SPEC_KEY: spec, "runtime.json": config}}
 
 
