@@ -58,19 +58,26 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def finish(name: str, rows: Sequence[Row], details: Mapping[str, Any], folder: Path = RESULTS) -> int:
-    """Print the rows and the count, write `<folder>/<name>.json`; returns the exit code, 1 on a miss."""
+    """Print the rows and the count, write `<folder>/<name>.json` (the rows) and `<name>-details.json`.
+
+    Returns the exit code, 1 on a miss.
+    """
     judged = [row.ok for row in rows if row.ok is not None]
-    said = {
+    circumstances = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {"cpus": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
-        "rows": [asdict(row) for row in rows],
-        "details": details,
+        **details,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n")
+    _write(folder / f"{name}.json", [asdict(row) for row in rows])
+    _write(folder / f"{name}-details.json", circumstances)
     print(table(rows))
     print(f"{judged.count(True)} passed, {judged.count(False)} failed")
     return 1 if False in judged else 0
+
+
+def _write(path: Path, data: Any) -> None:
+    path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 
 
 def _number(value: float | None) -> str:

@@ -36,11 +36,12 @@ def test_the_exit_code_and_the_last_line_tell_of_a_miss(tmp_path, capsys):
     assert finish("control", rows[:1], {}, tmp_path) == 0
 
 
-def test_the_file_holds_the_rows_and_the_details(tmp_path):
+def test_the_rows_and_the_details_have_a_file_each(tmp_path):
     finish("control", [at_most("a", 1.5, 2, "s")], {"seconds": 7}, tmp_path)
-    said = json.loads((tmp_path / "control.json").read_text())
-    assert said["rows"] == [{"metric": "a", "value": 1.5, "unit": "s", "target": "≤ 2", "ok": True}]
-    assert said["details"] == {"seconds": 7}
+    rows = json.loads((tmp_path / "control.json").read_text())
+    assert rows == [{"metric": "a", "value": 1.5, "unit": "s", "target": "≤ 2", "ok": True}]
+    details = json.loads((tmp_path / "control-details.json").read_text())
+    assert details["seconds"] == 7
 
 
 def test_columns_are_aligned_and_misses_marked():
