@@ -95,7 +95,7 @@ redis: setup
 
 .PHONY: test-fast
 test-fast: lint redis ## All that needs no cluster: lint, unit, and integration with Envoy and Redis
-	@$(RUN) pytest tests/unit tests/integration
+	@$(RUN) pytest -n auto --dist loadfile tests/unit tests/integration
 
 .PHONY: chart-test
 chart-test: tools ## The chart alone: Helm's lint, what it renders, and what its schema refuses
