@@ -251,6 +251,15 @@ async def test_a_deleted_policy_is_routed_no_more(world):
     assert world.gateways.routes == {}
 
 
+async def test_a_new_leader_forgets_policies_that_went_while_it_stood_by(world):
+    await ready_world(world)
+    await world.policies.program_all()
+    assert list(world.gateways.routes) == [PolicyKey(*RP)]
+    world.caches.routing_policies.delete(world.caches.routing_policies.get(RP))
+    await world.policies.program_all()
+    assert world.gateways.routes == {}
+
+
 async def test_an_objective_that_nothing_can_answer_is_known_to_the_gateways(world):
     world.policy(deployment="missing")
     await world.policies.reconcile(RP)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from turnout_operator.kube.resources import (
     CHILDREN,
+    CONFIG_MAPS,
     DEPLOYMENTS,
     ENDPOINT_SLICES,
     MODEL_DEPLOYMENTS,
@@ -14,7 +15,7 @@ from turnout_operator.kube.resources import (
     Resource,
 )
 from turnout_operator.kube.store import Key, Store
-from turnout_operator.plan.revision import DEPLOYMENT_LABEL, REVISION_LABEL
+from turnout_operator.plan.revision import DEPLOYMENT_LABEL, REVISION_LABEL, SPEC_KEY
 
 SELECTOR = REVISION_LABEL
 """Label selector of all that belongs to a revision."""
@@ -68,6 +69,13 @@ def without_managed_fields(obj: Object) -> Object:
     return obj
 
 
+def _trimmed_config_map(config_map: Object) -> Object:
+    """Only what `plan.revision` reads: the object is immutable and never compared."""
+    without_managed_fields(config_map)
+    data = config_map.get("data") or {}
+    return {"metadata": config_map["metadata"], "data": {SPEC_KEY: data.get(SPEC_KEY, "")}}
+
+
 def _trimmed_pod(pod: Object) -> Object:
     """Only what `plan.failures` reads."""
     meta, status = pod["metadata"], pod.get("status", {})
@@ -79,8 +87,9 @@ def _trimmed_pod(pod: Object) -> Object:
     }
 
 
-def _child_store() -> Store:
-    return Store({"owner": owner_of}, without_managed_fields)
+def _child_store(resource: Resource) -> Store:
+    trim = _trimmed_config_map if resource is CONFIG_MAPS else without_managed_fields
+    return Store({"owner": owner_of}, trim)
 
 
 def _policy_store() -> Store:
@@ -101,7 +110,7 @@ class Caches:
 
     model_deployments: Store = field(default_factory=lambda: Store(trim=without_managed_fields))
     routing_policies: Store = field(default_factory=_policy_store)
-    children: dict[Resource, Store] = field(default_factory=lambda: {kind: _child_store() for kind in CHILDREN})
+    children: dict[Resource, Store] = field(default_factory=lambda: {kind: _child_store(kind) for kind in CHILDREN})
     pods: Store = field(default_factory=_pod_store)
     slices: Store = field(default_factory=_slice_store)
 

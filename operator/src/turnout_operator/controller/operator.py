@@ -1,7 +1,7 @@
 """One operator process: caches that are always warm, xDS and workers only while leading."""
 
 import asyncio
-import contextlib
+import gc
 import logging
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +30,7 @@ from turnout_operator.xds.server import XdsServer
 log = logging.getLogger(__name__)
 LEASE = "turnout-operator"
 RESYNC_SECONDS = 600.0
+WARM_SECONDS = 60.0
 
 
 class LeadershipLost(Exception):
@@ -65,6 +66,7 @@ class Operator:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set; raises the first error of a part, so that the process ends and is restarted."""
+        gc.disable()
         kopf_stop = asyncio.Event()
         kopf = asyncio.create_task(self._watch(kopf_stop), name="kopf")
         http = await serve(self._settings.http_port, lambda: True, lambda: self._ready)
@@ -78,8 +80,7 @@ class Operator:
             await self._lease.release()
             await self._xds.stop()
             kopf_stop.set()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(kopf, 3)
+            await _end(kopf)
             await http.cleanup()
 
     async def _watch(self, stop: asyncio.Event) -> None:
@@ -90,6 +91,7 @@ class Operator:
         """Sync, stand by, then lead; ends only by an error."""
         await self._customs.served()
         await asyncio.gather(*(informer.synced.wait() for informer in self._informers), self._customs.sync())
+        _settle_memory()
         credentials = await self._certificates.load()
         await self._xds.start(f"0.0.0.0:{self._settings.xds_port}", credentials)
         self._ready = True
@@ -99,10 +101,14 @@ class Operator:
             group.create_task(self._work())
 
     async def _work(self) -> None:
+        warming = asyncio.create_task(self._stay_warm())
         await self._lease.acquire()
+        warming.cancel()
         self._leading = True
         LEADER.set(1)
-        self._program_all()
+        # All routes before the first gateway is answered: one that is missing would be taken as deleted.
+        await self._policies.program_all()
+        self._xds.set_serving(True)
         self._marker.lead()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._workers.run())
@@ -118,14 +124,19 @@ class Operator:
         await self._lease.hold()
         raise LeadershipLost
 
-    def _program_all(self) -> None:
-        """All routes before the first gateway is answered: one that is missing would be taken as deleted."""
-        for key in list(self._caches.routing_policies.keys()):
-            try:
-                self._policies.program(key)
-            except Exception:
-                log.exception("RoutingPolicy %s/%s can't be routed", *key)
-        self._xds.set_serving(True)
+    async def _stay_warm(self) -> None:
+        """Keep the routes of a standby rendered, so that taking over is quick."""
+        while True:
+            await self._policies.program_all()
+            await asyncio.sleep(WARM_SECONDS)
+
+
+def _settle_memory() -> None:
+    """The caches live on: what is in them now is never looked at by the garbage collector again, which would otherwise
+    cost a sixth of the CPU of a start with 1,000 + 1,000 objects."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 async def _first(*tasks: asyncio.Task[Any]) -> None:
@@ -133,6 +144,16 @@ async def _first(*tasks: asyncio.Task[Any]) -> None:
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         task.result()
+
+
+async def _end(kopf: asyncio.Task[None]) -> None:
+    """Wait for kopf's own shutdown; by now it can break nothing any more."""
+    try:
+        await asyncio.wait_for(kopf, 3)
+    except TimeoutError:
+        log.warning("kopf took too long to stop")
+    except Exception as error:
+        log.warning("kopf stopped with %r", error)
 
 
 async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:

@@ -1,5 +1,7 @@
 """Reconciles one RoutingPolicy: resolve its arms, program the gateways, report what they confirmed."""
 
+import asyncio
+import logging
 import time
 from collections.abc import Callable
 
@@ -25,6 +27,7 @@ from turnout_operator.plan.routing_policy_status import Programmed, conflict_sta
 from turnout_operator.xds.server import XdsServer
 from turnout_operator.xds.table import ObjectiveConflict
 
+log = logging.getLogger(__name__)
 ACK_SECONDS = 1.0
 RECONNECT_SECONDS = 10.0
 
@@ -65,6 +68,18 @@ class RoutingPolicyReconciler:
         resolution = resolve(policy, self._targets(raw))
         self._push(policy_key, resolution.route or unavailable(policy))
         return policy, resolution
+
+    async def program_all(self) -> None:
+        """Resolve and push every policy, and forget those that are gone; lets others run in between."""
+        present = list(self._caches.routing_policies.keys())
+        for gone in self._routes.keys() - {PolicyKey(*key) for key in present}:
+            self._forget(gone)
+        for key in present:
+            try:
+                self.program(key)
+            except Exception:
+                log.exception("RoutingPolicy %s/%s can't be routed", *key)
+            await asyncio.sleep(0)
 
     async def reconcile(self, key: Key) -> float | None:
         """One level-based pass; returns the seconds after which to look again, None when only a change matters."""

@@ -49,7 +49,7 @@ class LeaderElection:
     async def acquire(self) -> None:
         """Return once this process is the leader."""
         while not await self._try():
-            await asyncio.sleep(self._renew_seconds / 4)
+            await asyncio.sleep(self._renew_seconds / 8)
         log.info("leading as %s", self._identity)
 
     async def hold(self) -> None:
