@@ -19,6 +19,7 @@ from turnout_operator.kube.resources import Object
 
 FIELD_MANAGER = "turnout"
 APPLY = "application/apply-patch+yaml"
+APPLY_QUERY = {"fieldManager": FIELD_MANAGER, "force": "true"}
 JSON = "application/json"
 
 

@@ -69,16 +69,13 @@ class CustomResources:
                 log.warning("listing the custom resources: %s", error)
 
     async def _are_served(self) -> bool:
-        wanted = {(resource.group, resource.version): set[str]() for resource in self._stores}
         for resource in self._stores:
-            wanted[resource.group, resource.version].add(resource.plural)
-        try:
-            for (group, version), plurals in wanted.items():
-                found = await self._api.request("GET", f"/apis/{group}/{version}")
-                if not plurals <= {each["name"] for each in found["resources"]}:
-                    return False
-        except NotFound:
-            return False
+            try:
+                found = await self._api.request("GET", f"/apis/{resource.api_version}")
+            except NotFound:
+                return False
+            if resource.plural not in {each["name"] for each in found["resources"]}:
+                return False
         return True
 
 

@@ -19,10 +19,6 @@ class NotFound(ApiError):
     """404: the object or its namespace does not exist."""
 
 
-class Gone(ApiError):
-    """410: the resource version is too old to watch from; list again."""
-
-
 class Invalid(ApiError):
     """400, 403 or 422: the same request will be refused again until something changes."""
 
@@ -31,7 +27,7 @@ class NamespaceTerminating(Invalid):
     """403: the namespace is going away, and everything in it; nothing is left to do there."""
 
 
-_BY_STATUS = {404: NotFound, 409: Conflict, 410: Gone, 400: Invalid, 403: Invalid, 422: Invalid}
+_BY_STATUS = {404: NotFound, 409: Conflict, 400: Invalid, 403: Invalid, 422: Invalid}
 
 
 def api_error(status: int, reason: str, message: str) -> ApiError:

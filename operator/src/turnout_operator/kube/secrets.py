@@ -2,7 +2,7 @@
 
 import base64
 
-from turnout_operator.kube.client import APPLY, FIELD_MANAGER, Api
+from turnout_operator.kube.client import APPLY, APPLY_QUERY, Api
 from turnout_operator.kube.errors import Conflict, NotFound
 from turnout_operator.kube.resources import SECRETS, Object
 
@@ -27,9 +27,8 @@ async def create_secret(api: Api, namespace: str, name: str, data: dict[str, byt
 
 async def replace_secret(api: Api, namespace: str, name: str, data: dict[str, bytes]) -> None:
     """Replace the data of a Secret that exists."""
-    query = {"fieldManager": FIELD_MANAGER, "force": "true"}
     path = SECRETS.path(namespace, name)
-    await api.request("PATCH", path, query=query, body=_secret(namespace, name, data), content_type=APPLY)
+    await api.request("PATCH", path, query=APPLY_QUERY, body=_secret(namespace, name, data), content_type=APPLY)
 
 
 def _secret(namespace: str, name: str, data: dict[str, bytes]) -> Object:

@@ -1,10 +1,8 @@
 """The writes: one way to apply, one to report, one to delete."""
 
-from turnout_operator.kube.client import APPLY, FIELD_MANAGER, Api
+from turnout_operator.kube.client import APPLY, APPLY_QUERY, Api
 from turnout_operator.kube.errors import NotFound
 from turnout_operator.kube.resources import BY_KIND, Object, Resource
-
-_QUERY = {"fieldManager": FIELD_MANAGER, "force": "true"}
 
 
 async def apply(api: Api, manifest: Object) -> Object:
@@ -12,7 +10,7 @@ async def apply(api: Api, manifest: Object) -> Object:
     resource = BY_KIND[manifest["kind"]]
     meta = manifest["metadata"]
     path = resource.path(meta["namespace"], meta["name"])
-    return await api.request("PATCH", path, query=_QUERY, body=manifest, content_type=APPLY)
+    return await api.request("PATCH", path, query=APPLY_QUERY, body=manifest, content_type=APPLY)
 
 
 async def apply_status(api: Api, resource: Resource, namespace: str, name: str, status: Object) -> Object:
@@ -24,7 +22,7 @@ async def apply_status(api: Api, resource: Resource, namespace: str, name: str, 
         "status": status,
     }
     path = resource.path(namespace, name, "status")
-    return await api.request("PATCH", path, query=_QUERY, body=body, content_type=APPLY)
+    return await api.request("PATCH", path, query=APPLY_QUERY, body=body, content_type=APPLY)
 
 
 async def delete(api: Api, resource: Resource, namespace: str, name: str) -> None:

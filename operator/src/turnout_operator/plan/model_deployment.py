@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from turnout_operator.api.model_deployment import ModelDeployment
-from turnout_operator.plan.failures import Failure, find_failure
+from turnout_operator.plan.failures import find_failure
 from turnout_operator.plan.model_deployment_status import RevisionState, status_of
 from turnout_operator.plan.revision import Revision
 from turnout_operator.plan.settings import PlanSettings
@@ -123,9 +123,5 @@ def _state(revision: Revision, md: ModelDeployment, active: set[str | None], obs
         active=is_active,
         deployment=deployment,
         pods=pods,
-        failure=_failure(revision, pods, deployment) if is_active else None,
+        failure=find_failure(pods, deployment, revision.spec) if is_active else None,
     )
-
-
-def _failure(revision: Revision, pods: Sequence[Object], deployment: Object | None) -> Failure | None:
-    return find_failure(pods, deployment, revision.spec)

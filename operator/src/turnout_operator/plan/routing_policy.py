@@ -6,7 +6,7 @@ others in proportion.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -63,11 +63,6 @@ class Resolution:
     route: PolicyRoute | None
     problems: tuple[Problem, ...]
 
-    @property
-    def as_wanted(self) -> bool:
-        """True when the route is the spec's own split."""
-        return not self.problems
-
 
 def resolve(policy: RoutingPolicy, targets: Mapping[str, Target]) -> Resolution:
     """The pure heart of the RoutingPolicy's reconcile; `targets` are the namespace's ModelDeployments by name."""
@@ -100,13 +95,17 @@ def confirmed(raw: Mapping[str, Any]) -> PolicyRoute | None:
         sticky = StickyBy.model_validate(raw["spec"]["stickyBy"]) if "stickyBy" in raw["spec"] else None
     except ValidationError:
         return None
-    arms = [
+    key = PolicyKey(meta["namespace"], meta["name"])
+    return _route(key, seen.objective or meta["name"], _sticky(sticky), _observed(seen), DEFAULT_TIMEOUT_SECONDS)
+
+
+def _observed(status: RoutingPolicyStatus | None) -> list[ArmPlan]:
+    """The arms that the gateways last confirmed to send traffic to."""
+    return [
         ArmPlan(arm.name, arm.model_deployment, arm.revision, round(arm.observed_weight * 100))
-        for arm in seen.arms
+        for arm in (status.arms if status else ())
         if arm.revision and arm.observed_weight
     ]
-    key = PolicyKey(meta["namespace"], meta["name"])
-    return _route(key, seen.objective or meta["name"], _sticky(sticky), arms, DEFAULT_TIMEOUT_SECONDS)
 
 
 def _key(policy: RoutingPolicy) -> PolicyKey:
@@ -142,10 +141,8 @@ def _before(policy: RoutingPolicy, wanted: Sequence[ArmPlan], targets: Mapping[s
     """
     limits = {(arm.name, arm.model_deployment): arm.weight for arm in wanted}
     arms = [
-        ArmPlan(arm.name, arm.model_deployment, arm.revision, min(weight, limits.get(name, weight)))
-        for arm in (policy.status.arms if policy.status else ())
-        if arm.revision and (weight := round((arm.observed_weight or 0) * 100))
-        for name in [(arm.name, arm.model_deployment)]
+        replace(arm, weight=min(arm.weight, limits.get((arm.name, arm.model_deployment), arm.weight)))
+        for arm in _observed(policy.status)
     ]
     existing = [arm for arm in arms if arm.weight and _offers(targets, arm, "revisions")]
     return [arm for arm in existing if _offers(targets, arm, "ready_revisions")] or existing
