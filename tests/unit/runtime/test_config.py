@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.unit.runtime.builders import runtime_config
 
-from turnout_runtime.config import RedisLocation, RuntimeConfig, load, redis_url
+from turnout_runtime.config import RuntimeConfig, from_env, load
 from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.serve.facts import connect
 
@@ -23,7 +23,9 @@ def test_the_operators_document_is_understood(tmp_path: Path) -> None:
     }
     config = _load(tmp_path, runtime_config(tmp_path, facts={"weather": fact}))
     assert config.serving.max_queue_wait_seconds == 0.05
-    assert config.facts["weather"].redis.key_prefix == "w:"
+    weather = config.facts["weather"]
+    assert weather.redis is not None
+    assert weather.redis.key_prefix == "w:"
     assert config.facts["weather"].fallback == {}
     assert config.prediction_log.max_files == 4
 
@@ -36,7 +38,7 @@ SECRET = {"redis": {"url": "redis://:s3cret@r", "urlFromEnv": "X"}, "timeoutSeco
     ("section", "value", "told"),
     [
         ("serving", SERVING, "serving.concurrency: .*serving.maxQueueDepth: "),
-        ("bundle", {"uri": "s3://x", "digest": "sha256:1", "path": None}, "bundle.uri: .*bundle.digest: "),
+        ("bundle", {"uri": "ftp://x", "digest": "sha256:1", "path": None}, "bundle.uri: .*bundle.digest: "),
         ("bundle", {"uri": "http://x", "digest": "sha256:" + "a" * 64, "path": "/x"}, "bundle: .*path is needed"),
         ("facts", {"w": SECRET}, "facts.w.redis: .*exactly one of url and urlFromEnv"),
         ("facts", {"w": {"redis": {}, "timeoutSeconds": 1}}, "facts.w.redis: .*exactly one"),
@@ -58,12 +60,11 @@ def test_no_file_and_no_json(tmp_path: Path) -> None:
         load(tmp_path / "x.json")
 
 
-def test_a_secret_url_comes_from_the_environment() -> None:
-    location = RedisLocation.model_validate({"urlFromEnv": "WEATHER_URL"})
-    assert redis_url("weather", location, {"WEATHER_URL": "redis://:p@r"}) == "redis://:p@r"
+def test_a_secret_comes_from_the_environment() -> None:
+    assert from_env("facts.weather.redis", "WEATHER_URL", {"WEATHER_URL": "redis://:p@r"}) == "redis://:p@r"
     for environment in ({}, {"WEATHER_URL": ""}):
-        with pytest.raises(ConfigInvalid, match="variable WEATHER_URL is not set"):
-            redis_url("weather", location, environment)
+        with pytest.raises(ConfigInvalid, match=r"facts.weather.redis: the variable WEATHER_URL is not set"):
+            from_env("facts.weather.redis", "WEATHER_URL", environment)
 
 
 async def test_facts_on_one_server_share_its_connections(tmp_path: Path) -> None:

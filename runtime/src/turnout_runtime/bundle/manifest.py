@@ -5,7 +5,9 @@ from collections.abc import Collection
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from turnout_runtime.bundle.paths import check_path
 from turnout_runtime.errors import BundleInvalid
@@ -16,6 +18,7 @@ _MAX_TEXT = 256 * 1024
 _ENTRY_POINT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 Text = Annotated[str, Field(min_length=1, max_length=253)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 def _inside(path: str) -> str:
@@ -31,15 +34,58 @@ def _entry_point(text: str) -> str:
     return text
 
 
+def _specifier(text: str) -> str:
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier as error:
+        raise ValueError("must be a version specifier, such as >=3.11") from error
+    return text
+
+
+def _requirement(text: str) -> str:
+    try:
+        Requirement(text)
+    except InvalidRequirement as error:
+        raise ValueError(f"{text!r} is not a requirement such as numpy>=2") from error
+    return text
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ModelFile(_Part):
-    """One trained artifact: where it lies in the bundle, and what reads it."""
+    """One trained artifact: where it lies in the bundle, and what reads it.
+
+    `triton` models lie in a Triton's repository instead, under `model`.
+    """
+
+    format: Literal["onnx", "skops", "xgboost", "lightgbm", "pickle", "triton"]
+    path: Annotated[Text, AfterValidator(_inside)] | None = None
+    sha256: Sha256 | None = None
+    model: Text | None = None
+    version: Text | None = None
+
+    @model_validator(mode="after")
+    def _place(self) -> "ModelFile":
+        if (self.path is None) != (self.format == "triton"):
+            raise ValueError("path is needed, unless the format is triton: that has the name of a model instead")
+        return self
+
+
+class Artifact(_Part):
+    """A file that the workflow reads itself, such as a vocabulary: `self.artifacts[name]` is its path."""
 
     path: Annotated[Text, AfterValidator(_inside)]
-    format: Literal["onnx"]
+    sha256: Sha256 | None = None
+    format: Text | None = None
+
+
+class Schemas(_Part):
+    """JSON Schemas of the request's context and of the decision, as the code had them when the bundle was built."""
+
+    request: Annotated[Text, AfterValidator(_inside)] | None = None
+    decision: Annotated[Text, AfterValidator(_inside)] | None = None
 
 
 class Manifest(_Part):
@@ -49,8 +95,25 @@ class Manifest(_Part):
     name: Text
     version: Text
     workflow: Annotated[Text, AfterValidator(_entry_point)]
+    python: Annotated[Text, AfterValidator(_specifier)] | None = None
+    requirements: list[Annotated[Text, AfterValidator(_requirement)]] = Field(default_factory=list, max_length=256)
     models: dict[Text, ModelFile] = Field(default_factory=dict, max_length=32)
+    artifacts: dict[Text, Artifact] = Field(default_factory=dict, max_length=256)
+    schemas: Schemas = Schemas()
+    golden: Annotated[Text, AfterValidator(_inside)] | None = None
+    warmup: Annotated[Text, AfterValidator(_inside)] | None = None
+    allowPickle: bool = False
     card: dict[Text, Annotated[str, Field(max_length=4096)]] = Field(default_factory=dict, max_length=64)
+
+    @model_validator(mode="after")
+    def _pickles(self) -> "Manifest":
+        risky = [name for name, model in self.models.items() if model.format == "pickle"]
+        if risky and not self.allowPickle:
+            raise ValueError(
+                f"models.{risky[0]}.format: a pickle runs any code when it is read: use skops, onnx, xgboost or"
+                " lightgbm, or say allowPickle: true"
+            )
+        return self
 
     @property
     def module(self) -> str:
@@ -84,5 +147,5 @@ def check_files(manifest: Manifest, files: Collection[str]) -> None:
     if f"{stem}.py" not in files and f"{stem}/__init__.py" not in files:
         raise BundleInvalid(f"{FILE}: workflow: no {stem}.py in the bundle")
     for name, model in manifest.models.items():
-        if model.path not in files:
+        if model.path is not None and model.path not in files:
             raise BundleInvalid(f"{FILE}: models.{name}.path: no file {model.path!r} in the bundle")

@@ -15,6 +15,8 @@ def load_models(folder: Path, manifest: Manifest) -> dict[str, Model]:
     """Every model of the bundle by name; blocks. Raises `BundleInvalid` naming the model and its file."""
     models = {}
     for name, entry in manifest.models.items():
+        if entry.path is None or entry.format not in _LOADERS:
+            raise BundleInvalid(f"models.{name}.format: this runtime cannot load {entry.format}")
         path = folder / entry.path
         if not path.is_file():
             raise BundleInvalid(f"models.{name}.path: no file {entry.path!r} in the bundle")

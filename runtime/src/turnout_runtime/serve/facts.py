@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from turnout_runtime.config import FactConfig, redis_url
+from turnout_runtime.config import FactConfig, RedisLocation, from_env
 from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.facts import FactRule
 
@@ -40,11 +40,12 @@ def connect(facts: Mapping[str, FactConfig]) -> FactStores:
         return FactStores({}, ())
     from turnout_runtime.facts.redis import RedisFacts  # an optional dependency, and slow to import
 
-    urls = {name: redis_url(name, fact.redis) for name, fact in facts.items()}
+    urls = {name: _url(name, fact.redis) for name, fact in facts.items() if fact.redis}
     stores = {url: _store(url, [name for name in facts if urls[name] == url], facts) for url in set(urls.values())}
     rules = {
         name: FactRule(RedisFacts(stores[urls[name]], fact.redis.key_prefix), fact.timeout_seconds, fact.fallback)
         for name, fact in facts.items()
+        if fact.redis
     }
     return FactStores(rules, tuple(stores.values()))
 
@@ -56,3 +57,7 @@ def _store(url: str, names: Sequence[str], facts: Mapping[str, FactConfig]) -> "
         return RedisStore(url, max(facts[name].timeout_seconds for name in names))
     except ValueError as error:
         raise ConfigInvalid(f"facts.{names[0]}.redis: the URL must be redis://… or rediss://…") from error
+
+
+def _url(name: str, location: RedisLocation) -> str:
+    return location.url or from_env(f"facts.{name}.redis", location.url_from_env or "")
