@@ -36,6 +36,22 @@ class WorkflowImportError(StartError):
     """The bundle's code failed on import, or has no such workflow."""
 
 
+class RequirementsNotMet(StartError):
+    """The bundle needs another Python or other packages than this image has."""
+
+
+class CardMismatch(StartError):
+    """The bundle's model card is not what the ModelDeployment requires."""
+
+
+class SchemaMismatch(StartError):
+    """The bundle's schemas are not those of its code."""
+
+
+class GoldenExamplesFailed(StartError):
+    """The workflow answered a golden example in another way than expected."""
+
+
 class WorkflowSetupFailed(StartError):
     """The workflow could not be created, set up, or warmed up."""
 
