@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from flight_delay.data import Flight
 from flight_delay.facts import Table
-from turnout_runtime.facts import Fact, Facts
+from turnout_runtime.facts import Fact, Facts, Scope
 from turnout_runtime.workflow import Context, Request, Workflow
 
 Rows = npt.NDArray[np.float32]
@@ -31,7 +31,7 @@ class OfflineFacts(Facts):
     """The facts of one past request; fetching never waits, so a workflow that only fetches facts needs no loop."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        super().__init__({}, lambda: 1.0)
+        super().__init__({}, Scope(0, lambda: 1.0))
         self._snapshot = snapshot
 
     async def fetch(self, **keys: str | None) -> None:

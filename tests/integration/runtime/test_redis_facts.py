@@ -15,6 +15,7 @@ import pytest
 from tests.integration.runtime.process import Runtime, config_for, free_port, running
 from tests.unit.runtime.builders import BUNDLES
 
+from turnout_runtime.facts import Found
 from turnout_runtime.facts.redis import RedisStore
 
 PASSWORD = "s3cret"
@@ -179,7 +180,7 @@ async def test_wishes_that_found_all_connections_busy_are_answered_later(redis: 
         wishes.append(store.get("x"))
         await asyncio.sleep(0.005)  # a turn of its own for each
     redis.signal(signal.SIGCONT)
-    assert await asyncio.wait_for(asyncio.gather(*wishes), 10) == [{"x": 1}] * 12
+    assert await asyncio.wait_for(asyncio.gather(*wishes), 10) == [Found({"x": 1})] * 12
     await store.close()
 
 

@@ -1,6 +1,5 @@
 """Training and serving see the same numbers: the workflow runs offline and through the runtime's own context."""
 
-import asyncio
 import math
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from flight_delay.train import late_rates, to_json
 
 from turnout_runtime.bundle.manifest import parse
 from turnout_runtime.errors import InvalidRequest
-from turnout_runtime.facts import FactRule, Facts, NoSuchKey
+from turnout_runtime.facts import FactRule, Facts, Found, NoSuchKey, Scope
 from turnout_runtime.workflow import Context, Request, Workflow
 
 
@@ -25,13 +24,10 @@ class TableSource:
     def __init__(self, table: Table) -> None:
         self.table = table
 
-    def get(self, key: str) -> asyncio.Future[dict[str, Any]]:
-        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        if key in self.table:
-            future.set_result(self.table[key])
-        else:
-            future.set_exception(NoSuchKey(key))
-        return future
+    def get(self, key: str, scope: Scope) -> Found:
+        if key not in self.table:
+            raise NoSuchKey(key)
+        return Found(self.table[key])
 
 
 @pytest.fixture(params=["champion", "challenger"])
@@ -45,7 +41,9 @@ async def served(workflow: Workflow, flight: Flight, snapshot: Snapshot) -> tupl
     rules = {
         name: FactRule(TableSource(table), 1.0, snapshot.fallbacks[name]) for name, table in snapshot.tables.items()
     }
-    ctx = Context(Request("r", flight.entity_id, {}, flight.context()), Facts(rules, lambda: 1.0), lambda: 1.0)
+    ctx = Context(
+        Request("r", flight.entity_id, {}, flight.context()), Facts(rules, Scope(0, lambda: 1.0)), lambda: 1.0
+    )
     await workflow.fetch(ctx)
     return ctx, workflow.features(ctx)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from turnout_runtime.errors import BodyTooLarge
-from turnout_runtime.facts import FactRule, Facts
+from turnout_runtime.facts import FactRule, Facts, Found, Scope
 from turnout_runtime.log.record import Identity, encode
 from turnout_runtime.models.model import Loaded, Model
 from turnout_runtime.predict.admission import Admission
@@ -49,7 +49,7 @@ class Flow(Workflow):
 class Silent:
     """A fact source that never answers."""
 
-    def get(self, key: str) -> "asyncio.Future[dict[str, Any]]":
+    def get(self, key: str, scope: Scope) -> "asyncio.Future[Found]":
         return asyncio.get_running_loop().create_future()
 
 
@@ -170,7 +170,7 @@ async def test_a_body_that_cannot_be_read() -> None:
 
 
 def test_a_workflows_log_lines_carry_the_request(caplog: pytest.LogCaptureFixture) -> None:
-    ctx = Context(Request("r-1", None, {}, {}), Facts({}, lambda: -1.0), lambda: -1.0)
+    ctx = Context(Request("r-1", None, {}, {}), Facts({}, Scope(0, lambda: -1.0)), lambda: -1.0)
     ctx.log.warning("odd %s", "weather")
     assert [(r.getMessage(), r.request_id) for r in caplog.records] == [("odd weather", "r-1")]  # type: ignore[attr-defined]
     assert ctx.remaining() == 0.0

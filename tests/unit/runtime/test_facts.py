@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from turnout_runtime.errors import WorkflowError
-from turnout_runtime.facts import FactRule, Facts, NoSuchKey
+from turnout_runtime.facts import FactRule, Facts, Found, NoSuchKey, Scope
 
 Answer = dict[str, Any] | Exception | None
 
@@ -18,26 +18,26 @@ class Source:
         self.asked: list[str] = []
         self.abandoned: list[str] = []
 
-    def get(self, key: str) -> "asyncio.Future[dict[str, Any]]":
+    def get(self, key: str, scope: Scope) -> "asyncio.Future[Found]":
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[dict[str, Any]] = loop.create_future()
+        future: asyncio.Future[Found] = loop.create_future()
         self.asked.append(key)
         future.add_done_callback(lambda done: self.abandoned.append(key) if done.cancelled() else None)
         loop.call_later(self.delay, self._answer, future, self.answers.get(key))
         return future
 
     @staticmethod
-    def _answer(future: "asyncio.Future[dict[str, Any]]", answer: Answer) -> None:
+    def _answer(future: "asyncio.Future[Found]", answer: Answer) -> None:
         if future.done() or answer is None:
             return
         if isinstance(answer, Exception):
             future.set_exception(answer)
         else:
-            future.set_result(answer)
+            future.set_result(Found(answer))
 
 
 def _facts(budget: float = 1.0, **rules: FactRule) -> Facts:
-    return Facts(rules, lambda: budget)
+    return Facts(rules, Scope(0, lambda: budget))
 
 
 async def test_a_live_fact() -> None:

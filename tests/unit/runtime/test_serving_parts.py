@@ -65,7 +65,7 @@ def test_predictions_are_counted_by_outcome_and_arm(log: LogWriter) -> None:
     metrics = ServingMetrics(IDENTITY, Admission(1, 1, 1), log, 0.5)
     stages: Any = {"queue": 0.001, "facts": 0.02}
     for prediction in (
-        _prediction("main", facts={"weather": Fact({}, "fallback", 20.0, "timeout")}, stages=stages),
+        _prediction("main", facts={"weather": Fact({}, "fallback", 20.0, None, "timeout")}, stages=stages),
         _prediction("main"),
         _prediction(None, ValueError()),
         _prediction("main", Overloaded("queue_wait")),

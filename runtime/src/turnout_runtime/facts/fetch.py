@@ -1,7 +1,7 @@
-"""Fetches a request's facts in parallel and settles each one: live, fallback, or missing.
+"""Fetches a request's facts in parallel and settles each one: live, cached, stale, fallback, or missing.
 
-A source hands out futures, so a request costs no task of its own per fact, and a source is free to answer many
-requests with one round trip.
+A source answers at once where it can, and hands out futures where it cannot, so a request costs no task of its own
+per fact, and a source is free to answer many requests with one round trip.
 """
 
 import asyncio
@@ -9,52 +9,49 @@ import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
 
 from turnout_runtime.errors import WorkflowError
-
-Value = dict[str, Any]
-Origin = Literal["live", "fallback", "missing"]
-
-
-class NoSuchKey(Exception):
-    """The source answered, and has nothing under this key."""
-
-
-class FactSource(Protocol):
-    """Where one kind of fact comes from."""
-
-    def get(self, key: str) -> asyncio.Future[Value]:
-        """The value under a key, later; cancelling the future abandons the wish. `NoSuchKey` when there is none."""
+from turnout_runtime.facts.source import FactSource, Found, NoSuchKey, Origin, Scope, Value
 
 
 @dataclass(frozen=True, slots=True)
 class FactRule:
-    """What a deployment declares about a fact: its source, its deadline in seconds, and what stands in for it."""
+    """What a deployment declares about a fact: its source, its deadline in seconds, and what stands in for it.
+
+    `stale` gives the last value under a key that may still be used when the source fails; `keyless` facts are fetched
+    without a key too, since they come with the request.
+    """
 
     source: FactSource
     timeout: float
     fallback: Value | None = None
+    stale: Callable[[str], Found | None] | None = None
+    keyless: bool = False
 
 
 @dataclass(slots=True)
 class Fact:
-    """One settled fact, as it is logged. `reason` says why it is not live: timeout, error, not_found, no_key."""
+    """One settled fact, as it is logged.
+
+    `age_ms` is the time since the value was observed, else since it was fetched; None where nobody knows. `reason`
+    says why it is not live: timeout, error, not_found, no_key, breaker_open.
+    """
 
     value: Value | None
     source: Origin
     latency_ms: float
+    age_ms: float | None = None
     reason: str | None = None
 
 
 class Facts:
     """The facts of one request; `facts["weather"]` is the value (None when missing) once it was fetched."""
 
-    __slots__ = ("_remaining", "_rules", "settled")
+    __slots__ = ("_rules", "_scope", "settled")
 
-    def __init__(self, rules: Mapping[str, FactRule], remaining: Callable[[], float]) -> None:
+    def __init__(self, rules: Mapping[str, FactRule], scope: Scope) -> None:
         self._rules = rules
-        self._remaining = remaining
+        self._scope = scope
         self.settled: dict[str, Fact] = {}
 
     def __getitem__(self, name: str) -> Value | None:
@@ -66,75 +63,104 @@ class Facts:
     @property
     def fallback_used(self) -> bool:
         """Whether any fact's value is a declared fallback."""
-        return bool(self.settled) and any(fact.source == "fallback" for fact in self.settled.values())
+        return any(fact.source == "fallback" for fact in self.settled.values()) if self.settled else False
+
+    @property
+    def stale_used(self) -> bool:
+        """Whether any fact's value is older than its cache allows, because its source failed."""
+        return any(fact.source == "stale" for fact in self.settled.values()) if self.settled else False
 
     async def fetch(self, **keys: str | None) -> None:
         """Fetch facts by name and key, all at once, each within its own timeout and the request's remaining budget.
 
         A key of None means that there is nothing to ask for. Never raises for a source that fails: the fact is then
-        its declared fallback, or None. Raises `WorkflowError` for a name that the deployment does not declare.
+        a stale value, its declared fallback, or None. Raises `WorkflowError` for a name that is not declared.
         """
         for name in keys:
             if name not in self._rules:
                 raise WorkflowError(f"fact {name!r} is not declared in the ModelDeployment's spec.facts")
-        await _Round(self._rules, self.settled, keys, self._remaining()).settle()
+        await _Round(self._rules, self.settled, keys, self._scope).settle()
 
 
 class _Round:
     """One parallel fetch."""
 
-    __slots__ = ("_done", "_loop", "_pending", "_rules", "_settled", "_started")
+    __slots__ = ("_done", "_pending", "_rules", "_scope", "_settled", "_started")
 
     def __init__(
-        self, rules: Mapping[str, FactRule], settled: dict[str, Fact], keys: Mapping[str, str | None], budget: float
+        self, rules: Mapping[str, FactRule], settled: dict[str, Fact], keys: Mapping[str, str | None], scope: Scope
     ) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._rules, self._settled = rules, settled
-        self._done = self._loop.create_future()
-        self._pending: dict[str, asyncio.Future[Value]] = {}
+        self._rules, self._settled, self._scope = rules, settled, scope
+        self._pending: dict[str, asyncio.Future[Found]] = {}
         self._started = time.perf_counter()
         for name, key in keys.items():
-            if key is None:
-                self._close(name, None, "no_key")
+            if key is None and not rules[name].keyless:
+                self._fail(name, None, "no_key")
             else:
-                self._start(name, key, min(rules[name].timeout, budget))
+                self._start(name, key or "")
 
-    def _start(self, name: str, key: str, timeout: float) -> None:
-        future = self._rules[name].source.get(key)
-        timer = self._loop.call_later(timeout, future.cancel)
-        self._pending[name] = future
+    def _start(self, name: str, key: str) -> None:
+        rule = self._rules[name]
+        try:
+            found = rule.source.get(key, self._scope)
+        except Exception as error:
+            self._fail(name, key, _reason(error))
+            return
+        if isinstance(found, Found):
+            self._succeed(name, found)
+            return
+        timer = found.get_loop().call_later(min(rule.timeout, self._scope.remaining()), found.cancel)
+        self._pending[name] = found
 
-        def finish(done: asyncio.Future[Value]) -> None:
+        def finish(done: asyncio.Future[Found]) -> None:
             timer.cancel()
-            self._finish(name, done)
+            self._finish(name, key, done)
 
-        future.add_done_callback(finish)
+        found.add_done_callback(finish)
 
     async def settle(self) -> None:
         """Wait until every fact is settled; when the request is cancelled, so is every open wish."""
         if not self._pending:
             return
+        self._done = asyncio.get_running_loop().create_future()
         try:
             await self._done
         finally:
             for future in list(self._pending.values()):
                 future.cancel()
 
-    def _finish(self, name: str, done: asyncio.Future[Value]) -> None:
+    def _finish(self, name: str, key: str, done: asyncio.Future[Found]) -> None:
         del self._pending[name]
         if done.cancelled():
-            self._close(name, None, "timeout")
+            self._fail(name, key, "timeout")
         elif (error := done.exception()) is not None:
-            self._close(name, None, "not_found" if isinstance(error, NoSuchKey) else "error")
+            self._fail(name, key, _reason(error))
         else:
-            self._close(name, done.result(), None)
+            self._succeed(name, done.result())
         if not self._pending and not self._done.done():
             self._done.set_result(None)
 
-    def _close(self, name: str, value: Value | None, reason: str | None) -> None:
-        latency = round((time.perf_counter() - self._started) * 1000, 3)
-        origin: Origin = "live"
-        if reason is not None:
-            value = deepcopy(self._rules[name].fallback)  # the workflow may change what it gets
-            origin = "missing" if value is None else "fallback"
-        self._settled[name] = Fact(value, origin, latency, reason)
+    def _succeed(self, name: str, found: Found, reason: str | None = None) -> None:
+        self._settled[name] = Fact(found.value, found.origin, self._latency(), self._age(found), reason)
+
+    def _fail(self, name: str, key: str | None, reason: str) -> None:
+        rule = self._rules[name]
+        if rule.stale is not None and key is not None and reason != "not_found":
+            stale = rule.stale(key)
+            if stale is not None:
+                self._succeed(name, stale, reason)
+                return
+        value = deepcopy(rule.fallback)  # the workflow may change what it gets
+        self._settled[name] = Fact(value, "missing" if value is None else "fallback", self._latency(), None, reason)
+
+    def _latency(self) -> float:
+        return round((time.perf_counter() - self._started) * 1000, 3)
+
+    def _age(self, found: Found) -> float | None:
+        if found.as_of_ns is not None:
+            return max(0.0, (self._scope.time_ns - found.as_of_ns) / 1e6)
+        return None if found.stored_for is None else found.stored_for * 1e3
+
+
+def _reason(error: BaseException) -> str:
+    return "not_found" if isinstance(error, NoSuchKey) else "error"

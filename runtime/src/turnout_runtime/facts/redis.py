@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from turnout_runtime.facts.fetch import NoSuchKey, Value
+from turnout_runtime.facts.source import Found, NoSuchKey, Scope
 from turnout_runtime.telemetry.throttle import Throttle
 
 _log = logging.getLogger("turnout.facts")
@@ -23,7 +23,7 @@ _CONNECTIONS = 4
 _BATCH = 512
 _STUCK = 1.0  # seconds after which a silent connection is given up, so that a store that returns is found again
 
-_Wish = tuple[str, "asyncio.Future[Value]"]
+_Wish = tuple[str, "asyncio.Future[Found]"]
 
 
 class RedisStore:
@@ -43,10 +43,10 @@ class RedisStore:
         self._running: set[asyncio.Task[None]] = set()
         self._throttle = Throttle()
 
-    def get(self, key: str) -> asyncio.Future[Value]:
+    def get(self, key: str) -> asyncio.Future[Found]:
         """The object under `key`; `NoSuchKey` when there is none, another exception when it cannot be had."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Value] = loop.create_future()
+        future: asyncio.Future[Found] = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._flush)
         self._waiting.append((key, future))
@@ -96,7 +96,7 @@ class RedisStore:
             _log.warning("redis does not answer", extra={"error": f"{type(error).__name__}: {error}"})
 
 
-def _settle(key: str, future: asyncio.Future[Value], value: object) -> None:
+def _settle(key: str, future: asyncio.Future[Found], value: object) -> None:
     if isinstance(value, bytes):
         try:
             parsed = orjson.loads(value)
@@ -104,7 +104,7 @@ def _settle(key: str, future: asyncio.Future[Value], value: object) -> None:
             future.set_exception(error)
             return
         if isinstance(parsed, dict):
-            future.set_result(parsed)
+            future.set_result(Found(parsed))
         else:
             future.set_exception(TypeError(f"{key} holds no JSON object"))
     else:
@@ -117,6 +117,6 @@ class RedisFacts:
     def __init__(self, store: RedisStore, prefix: str) -> None:
         self._store, self._prefix = store, prefix
 
-    def get(self, key: str) -> asyncio.Future[Value]:
+    def get(self, key: str, scope: Scope) -> asyncio.Future[Found]:
         """See `FactSource.get`."""
         return self._store.get(self._prefix + key)

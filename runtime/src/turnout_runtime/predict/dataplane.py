@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from turnout_runtime.errors import TurnoutError
-from turnout_runtime.facts import FactRule, Facts
+from turnout_runtime.facts import FactRule, Facts, Scope
 from turnout_runtime.predict.admission import Admission
 from turnout_runtime.predict.expiry import Expiry
 from turnout_runtime.predict.prediction import Ids, Prediction
@@ -85,5 +85,7 @@ class Dataplane:
         def remaining() -> float:
             return deadline - time.perf_counter()
 
-        assert prediction.request is not None
-        return Context(prediction.request, Facts(self.facts, remaining), remaining, route.arm, route.policy_version)
+        request = prediction.request
+        assert request is not None
+        facts = Facts(self.facts, Scope(prediction.time_ns, remaining, caller=request.feature_refs))
+        return Context(request, facts, remaining, route.arm, route.policy_version)
