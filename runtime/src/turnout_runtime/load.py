@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from turnout_runtime.bundle.code import explain, load_class
 from turnout_runtime.bundle.source import Bundle
+from turnout_runtime.config import Batching, ModelServer
 from turnout_runtime.errors import BundleInvalid, StartError, WorkflowSetupFailed
 from turnout_runtime.models import Model
 from turnout_runtime.models.load import load_models, warm
@@ -21,14 +22,16 @@ class LoadedWorkflow:
     model_seconds: float
 
 
-async def load_workflow(bundle: Bundle, batch: int) -> LoadedWorkflow:
+async def load_workflow(
+    bundle: Bundle, batch: int, batching: Batching | None = None, model_server: ModelServer | None = None
+) -> LoadedWorkflow:
     """Import, load the models, set up, and run each model once; `batch` is the largest batch that will occur.
 
     What blocks runs in threads, so that the loop keeps answering probes. Raises a `StartError`.
     """
     cls = await asyncio.to_thread(load_class, bundle.folder, bundle.manifest)
     started = time.perf_counter()
-    models = await asyncio.to_thread(load_models, bundle.folder, bundle.manifest)
+    models = await asyncio.to_thread(load_models, bundle.folder, bundle.manifest, batching, model_server)
     workflow = _create(cls, bundle)
     workflow.models = models
     loading = time.perf_counter() - started

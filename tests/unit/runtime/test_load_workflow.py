@@ -22,7 +22,7 @@ class Runs:
     def __init__(self, width: int | None) -> None:
         self.width, self.batches = width, list[tuple[int, int]]()
 
-    def load(self, folder: Path, manifest: object) -> dict[str, Model]:
+    def load(self, folder: Path, *_: object) -> dict[str, Model]:
         return {"m": Model("m", folder, Loaded(self._run, self.width))}
 
     def _run(self, rows: object) -> list[float]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from turnout_runtime.bundle.manifest import Manifest
+from turnout_runtime.config import Batching, ModelServer
 from turnout_runtime.errors import BundleInvalid, WorkflowSetupFailed
 from turnout_runtime.models import onnx
 from turnout_runtime.models.model import Loaded, Model
@@ -11,7 +12,9 @@ from turnout_runtime.models.model import Loaded, Model
 _LOADERS: Mapping[str, Callable[[str, Path], Loaded]] = {"onnx": onnx.load}
 
 
-def load_models(folder: Path, manifest: Manifest) -> dict[str, Model]:
+def load_models(
+    folder: Path, manifest: Manifest, batching: Batching | None = None, model_server: ModelServer | None = None
+) -> dict[str, Model]:
     """Every model of the bundle by name; blocks. Raises `BundleInvalid` naming the model and its file."""
     models = {}
     for name, entry in manifest.models.items():

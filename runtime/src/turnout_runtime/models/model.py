@@ -29,6 +29,9 @@ class Model:
         self.run = loaded.run
         self._batcher = Batcher(name, loaded.run, loaded.width)
 
-    async def score(self, row: Row) -> float:
-        """Score of one row; raises `WorkflowError` for a row of the wrong length or a score that is not finite."""
+    async def score(self, row: Row, remaining: float | None = None) -> float:
+        """Score of one row, for a caller that has `remaining` seconds (None: no limit).
+
+        Raises `WorkflowError` for a row of the wrong length or a score that is not finite.
+        """
         return await self._batcher.score(row)

@@ -70,7 +70,7 @@ class Pod:
         bundle = await asyncio.to_thread(
             obtain, config.bundle.uri, config.bundle.digest, config.bundle.path, self._cache
         )
-        loaded = await load_workflow(bundle, config.serving.concurrency)
+        loaded = await load_workflow(bundle, config.serving.concurrency, config.serving.batching, config.model_server)
         await stores.warm()
         http = self._http(bundle, loaded, stores, log)
         self._on_signals(self._stop.set)

@@ -44,7 +44,7 @@ class Workflow(ABC):
         """The score of the features: the model's, batched with other requests of this moment; 0.0 without a model."""
         if self.model is None:
             return 0.0
-        return await self.models[self.model].score(as_row(self.feature_names, features))
+        return await self.models[self.model].score(as_row(self.feature_names, features), ctx.remaining())
 
     @abstractmethod
     def decide(self, ctx: Context, score: float) -> Decision:
