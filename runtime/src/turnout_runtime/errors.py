@@ -72,6 +72,46 @@ class InvalidRequest(RequestError):
     http_status = 400
 
 
+class UnsupportedEncoding(InvalidRequest):
+    """The body is packed in a way that is not unpacked here."""
+
+    slug = "unsupported-encoding"
+    title = "The content or transfer encoding is not supported"
+    http_status = 415
+
+
+class RequestTooSlow(InvalidRequest):
+    """The head or the body did not arrive in time."""
+
+    slug = "request-too-slow"
+    title = "The request did not arrive in time"
+    http_status = 408
+
+
+class HeadTooLarge(InvalidRequest):
+    """The request line and the headers exceed the limit."""
+
+    slug = "head-too-large"
+    title = "The request's headers are too large"
+    http_status = 431
+
+
+class ExpectationFailed(InvalidRequest):
+    """The Expect header asks for something else than 100-continue."""
+
+    slug = "expectation-failed"
+    title = "The expectation cannot be met"
+    http_status = 417
+
+
+class MethodUnknown(InvalidRequest):
+    """No method of HTTP that is known here."""
+
+    slug = "method-unknown"
+    title = "The method is not known"
+    http_status = 501
+
+
 class BodyTooLarge(RequestError):
     """The body exceeds the limit."""
 
