@@ -104,14 +104,6 @@ class ExpectationFailed(InvalidRequest):
     http_status = 417
 
 
-class MethodUnknown(InvalidRequest):
-    """No method of HTTP that is known here."""
-
-    slug = "method-unknown"
-    title = "The method is not known"
-    http_status = 501
-
-
 class BodyTooLarge(RequestError):
     """The body exceeds the limit."""
 
