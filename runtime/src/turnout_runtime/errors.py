@@ -56,6 +56,14 @@ class WorkflowSetupFailed(StartError):
     """The workflow could not be created, set up, or warmed up."""
 
 
+class BatchInvalid(StartError):
+    """What an offline run reads or writes is missing, or does not fit what it was told."""
+
+
+class BatchFailed(StartError):
+    """An offline run broke off, or answered no row; its finished parts are kept."""
+
+
 class RequestError(TurnoutError):
     """A request that is refused. `slug`, `title` and `http_status` go to the caller, and so does the message."""
 
