@@ -1,0 +1,198 @@
+"""Where tables and parts lie: folders of this machine, or prefixes of an object store. Files appear whole or not at all.
+
+An object store is reached through obstore, which takes credentials and endpoints from the environment
+(AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, …).
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+from turnout_runtime.errors import BatchInvalid
+
+_REMOTE = ("s3://", "gs://", "az://")
+_COPY = 8 * 1024**2
+
+
+class Folder(Protocol):
+    """Files by name under one place; names have `/` between their parts. Raises `OSError` or `BatchInvalid`."""
+
+    def names(self) -> list[str]:
+        """All files below, sorted."""
+
+    def stamp(self, name: str) -> str | None:
+        """What changes whenever the file does; None when there is no such file."""
+
+    def fetch(self, name: str, scratch: Path) -> Path:
+        """The file on this machine: itself, or a copy in `scratch`."""
+
+    def put(self, source: Path, name: str) -> None:
+        """Store the local file's content under the name, replacing what was there; `source` may be gone afterwards."""
+
+    def remove(self, name: str) -> None:
+        """Delete the file, if it is there."""
+
+    def below(self, path: str) -> "Folder":
+        """A folder inside this one."""
+
+
+def folder_of(uri: str) -> Folder:
+    """The folder that a path or URL names; raises `BatchInvalid` for a scheme that nothing here reads."""
+    if uri.startswith(_REMOTE):
+        return ObjectFolder(uri.rstrip("/"))
+    if "://" in uri and not uri.startswith("file://"):
+        raise BatchInvalid(f"{uri.partition('://')[0]}: no such scheme here: use a path, or {', '.join(_REMOTE)}")
+    return LocalFolder(Path(uri.removeprefix("file://") or "."))
+
+
+def split(uri: str) -> tuple[Folder, str]:
+    """The folder that holds a file, and the file's name in it."""
+    head, slash, name = uri.rpartition("/")
+    return folder_of(head + slash if slash else "."), name
+
+
+def matching(uri: str) -> tuple[Folder, list[str]]:
+    """The folder and the names of the files that `uri` means: one file, a folder (ends in /), or a pattern with `*`.
+
+    Files whose name begins with `_` or `.` belong to other programs and are left out. Raises `BatchInvalid` when
+    there is nothing.
+    """
+    if uri.endswith("/") or ("://" not in uri and Path(uri).is_dir()):
+        folder = folder_of(uri)
+        names = [name for name in folder.names() if _visible(name)]
+    elif "*" in uri:
+        folder, pattern = split(uri)
+        names = [name for name in folder.names() if "/" not in name and _visible(name) and fnmatchcase(name, pattern)]
+    else:
+        folder, name = split(uri)
+        names = [name] if folder.stamp(name) is not None else []
+    if not names:
+        raise BatchInvalid(f"{uri}: there is no such file: check the path, and that this process may read it")
+    return folder, names
+
+
+def _visible(name: str) -> bool:
+    return not any(part.startswith(("_", ".")) for part in PurePosixPath(name).parts)
+
+
+class LocalFolder:
+    """A folder of this machine, made when something is put there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def names(self) -> list[str]:
+        """See `Folder`."""
+        return sorted(path.relative_to(self._path).as_posix() for path in self._path.rglob("*") if path.is_file())
+
+    def stamp(self, name: str) -> str | None:
+        """See `Folder`; size and time of the last change."""
+        path = self._path / name
+        if not path.is_file():
+            return None
+        status = path.stat()
+        return f"{status.st_size}-{status.st_mtime_ns}"
+
+    def fetch(self, name: str, scratch: Path) -> Path:
+        """See `Folder`."""
+        return self._path / name
+
+    def put(self, source: Path, name: str) -> None:
+        """See `Folder`; on the disk before it has its name."""
+        target = self._path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(f".{target.name}.{os.getpid()}.new")
+        try:
+            with source.open("rb") as content, beside.open("wb") as out:
+                while block := content.read(_COPY):
+                    out.write(block)
+                out.flush()
+                os.fsync(out.fileno())
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def remove(self, name: str) -> None:
+        """See `Folder`; a folder that becomes empty goes with its last file."""
+        path = self._path / name
+        path.unlink(missing_ok=True)
+        for folder in (path.parent, *path.parent.parents):
+            if not folder.is_relative_to(self._path) or not folder.is_dir() or any(folder.iterdir()):
+                return
+            folder.rmdir()
+
+    def below(self, path: str) -> "LocalFolder":
+        """See `Folder`."""
+        return LocalFolder(self._path / path)
+
+
+class ObjectFolder:
+    """A prefix of a bucket."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        with _told(uri):
+            self._store: Any = _open(uri)
+
+    def names(self) -> list[str]:
+        """See `Folder`."""
+        with _told(self._uri):
+            return sorted(item["path"] for batch in self._store.list() for item in batch)
+
+    def stamp(self, name: str) -> str | None:
+        """See `Folder`; size and entity tag."""
+        with _told(f"{self._uri}/{name}"):
+            try:
+                about = self._store.head(name)
+            except FileNotFoundError:
+                return None
+        return f"{about['size']}-{about['e_tag']}"
+
+    def fetch(self, name: str, scratch: Path) -> Path:
+        """See `Folder`."""
+        target = scratch / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _told(f"{self._uri}/{name}"), target.open("wb") as out:
+            for chunk in self._store.get(name).stream(min_chunk_size=_COPY):
+                out.write(chunk)
+        return target
+
+    def put(self, source: Path, name: str) -> None:
+        """See `Folder`; in several uploads where it is large, which the store joins at last."""
+        with _told(f"{self._uri}/{name}"):
+            self._store.put(name, source)
+
+    def remove(self, name: str) -> None:
+        """See `Folder`."""
+        with _told(f"{self._uri}/{name}"), suppress(FileNotFoundError):
+            self._store.delete(name)
+
+    def below(self, path: str) -> "ObjectFolder":
+        """See `Folder`."""
+        return ObjectFolder(f"{self._uri}/{path.strip('/')}")
+
+
+def _open(uri: str) -> Any:
+    from obstore.store import from_url
+
+    plain = os.environ.get("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT", "")).startswith("http://")
+    return from_url(uri, client_options={"allow_http": True} if plain else None)
+
+
+@contextmanager
+def _told(uri: str) -> Iterator[None]:
+    """Every failure of the store as `BatchInvalid` with the URL, which holds no credentials."""
+    try:
+        from obstore.exceptions import BaseError, NotFoundError
+    except ImportError as error:
+        raise BatchInvalid(f"{uri}: reading object stores needs turnout-runtime[store]") from error
+    try:
+        yield
+    except NotFoundError as error:
+        raise FileNotFoundError(f"{uri}: not found") from error
+    except (BaseError, ValueError) as error:
+        text = " ".join(str(error).split())[:300]
+        raise BatchInvalid(f"{uri}: {text}; check the URL, AWS_ENDPOINT_URL and the credentials") from error
