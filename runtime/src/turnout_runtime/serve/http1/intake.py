@@ -1,0 +1,245 @@
+"""What comes in on one connection: llhttp's events made into requests, and everything that is refused on the way."""
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+import httptools
+
+from turnout_runtime.errors import (
+    BodyTooLarge,
+    ExpectationFailed,
+    HeadTooLarge,
+    InvalidRequest,
+    MethodNotAllowed,
+    RequestError,
+    RequestTooSlow,
+    UnsupportedEncoding,
+)
+from turnout_runtime.serve.http1.request import Request
+from turnout_runtime.serve.http1.response import CONTINUE
+
+if TYPE_CHECKING:
+    from turnout_runtime.serve.http1.server import Server
+
+_SLICE = 16 * 1024  # bytes between two looks at the size of a head
+
+
+class Outlet(Protocol):
+    """Where complete requests go."""
+
+    @property
+    def free(self) -> bool:
+        """Whether no earlier request is still owed its answer."""
+
+    def take(self, request: Request) -> None:
+        """A request is complete, or has its refusal."""
+
+    def interim(self, line: bytes) -> None:
+        """Send an interim answer."""
+
+
+class _Refused(Exception):  # noqa: N818  # not an error: it only ends the parser's work
+    pass
+
+
+class Intake:
+    """The parser of one connection; the `on_…` methods are llhttp's events."""
+
+    __slots__ = ("_app", "_expecting", "_head", "_limits", "_outlet", "_parser", "_server", "_since", "request")
+    __slots__ += ("_stalled", "more", "stopped", "used")
+
+    def __init__(self, outlet: Outlet, server: "Server") -> None:
+        self._outlet, self._server = outlet, server
+        self._app, self._limits = server.app, server.limits
+        self._parser = httptools.HttpRequestParser(self)
+        self._head = 0
+        self._since = 0.0
+        self._expecting = False
+        self._stalled: Request | None = None
+        self.request: Request | None = None
+        """What arrives now."""
+        self.stopped = False
+        """Nothing that still comes is looked at."""
+        self.more = False
+        """Whether something is known to come that is not looked at."""
+        self.used = False
+        """Whether a request was ever begun in earnest: its head was complete."""
+
+    def feed(self, data: bytes) -> None:
+        """Parse what was read."""
+        if self.stopped:
+            return
+        try:
+            if len(data) <= _SLICE:
+                self._feed(data)
+            else:
+                view = memoryview(data)
+                for start in range(0, len(view), _SLICE):
+                    self._feed(view[start : start + _SLICE])
+        except httptools.HttpParserError as error:
+            self._broken(error, data)
+
+    def _feed(self, data: bytes | memoryview) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline(data[upgrade.args[0] :])
+        request = self.request
+        if request is not None and not request.started:
+            self._head += len(data)
+            if self._head > self._limits.head_bytes:
+                self._refuse(request, HeadTooLarge(f"the limit is {self._limits.head_bytes} bytes"))
+                raise httptools.HttpParserCallbackError
+
+    # -- llhttp's events
+
+    def on_message_begin(self) -> None:
+        self.request = self._stalled or Request()
+        self._head = 0
+        self._since = self._server.now
+
+    def on_url(self, url: bytes) -> None:
+        request = self.request
+        assert request is not None
+        if not request.started:
+            request.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        request = self.request
+        assert request is not None
+        if not request.started:  # trailers come later, and mean nothing here
+            request.add_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        request, parser = self.request, self._parser
+        assert request is not None
+        if request.started:
+            return
+        self.used = True
+        self._since = self._server.now
+        request.started = time.perf_counter()
+        request.method = parser.get_method()
+        request.old = parser.get_http_version() != "1.1"
+        request.keep_alive = parser.should_keep_alive() and not parser.should_upgrade()
+        headers = request.headers
+        error = self._objection(request, headers)
+        if error is not None:
+            self._refuse(request, error)
+            raise _Refused
+        request.refusal = self._app.begin(request)
+        if "expect" in headers and not request.old:
+            self._expected(request)
+
+    def _objection(self, request: Request, headers: dict[str, str]) -> RequestError | None:
+        if not request.old and ("host" not in headers or "," in headers["host"]):
+            return InvalidRequest("HTTP/1.1 needs exactly one Host header")
+        if "transfer-encoding" in headers:
+            if request.old:
+                return InvalidRequest("HTTP/1.0 has no Transfer-Encoding")
+            if headers["transfer-encoding"].lower() != "chunked":
+                return UnsupportedEncoding("the transfer encodings are: chunked")
+        elif int(headers.get("content-length", 0)) > self._limits.body_bytes:
+            return self._too_large()
+        if "expect" in headers and not request.old and headers["expect"].lower() != "100-continue":
+            return ExpectationFailed("the only expectation that can be met is 100-continue")
+        return None
+
+    def on_body(self, piece: bytes) -> None:
+        request = self.request
+        assert request is not None
+        if request.size + len(piece) > self._limits.body_bytes:
+            self._refuse(request, self._too_large())
+            raise _Refused
+        if request.refusal is None:
+            request.add_body(piece)
+        else:
+            request.size += len(piece)
+
+    def on_message_complete(self) -> None:
+        request, self.request = self.request, None
+        if request is None:
+            return
+        if self._parser.should_upgrade() and _has_body(request) and request.method != b"CONNECT":
+            self._stalled = request
+            return
+        request.seal()
+        if not request.keep_alive:
+            self.stopped = True
+        self._outlet.take(request)
+
+    def _decline(self, rest: bytes | memoryview) -> None:
+        """Go on in HTTP/1.1 with a request that offers another protocol; llhttp has skipped its body."""
+        request, self._parser = self._stalled, httptools.HttpRequestParser(self)
+        if request is not None:
+            framing = "content-length" if "content-length" in request.headers else "transfer-encoding"
+            line = f"POST / HTTP/1.1\r\n{framing}: {request.headers[framing]}\r\n\r\n"
+            self._parser.feed_data(line.encode())
+            self._parser.feed_data(rest)
+
+    # -- what is not in order
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"the limit is {self._limits.body_bytes} bytes")
+
+    def _expected(self, request: Request) -> None:
+        """The caller waits with the body until it is told to go on, or that it is in vain."""
+        if request.refusal is not None:
+            request.keep_alive = False
+            self._give_up(request)
+            raise _Refused
+        self._expecting = True
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Ask for the body that is held back, once everything before it is answered."""
+        if self._expecting and self._outlet.free:
+            self._expecting = False
+            if self.request is not None and not self.request.size:
+                self._outlet.interim(CONTINUE)
+
+    def _broken(self, error: httptools.HttpParserError, data: bytes) -> None:
+        self.more = True
+        if self.stopped:  # refused already, or something after a last request
+            return
+        cause = error.__context__
+        if cause is not None and not isinstance(cause, _Refused):
+            raise cause  # a defect of ours
+        request = self.request or Request()
+        if isinstance(error, httptools.HttpParserInvalidMethodError) and data[:1].isalpha():
+            self._refuse(request, MethodNotAllowed("this method is not known"))
+        else:
+            self._refuse(request, InvalidRequest(f"not HTTP/1.1: {error}"))
+
+    def _refuse(self, request: Request, error: RequestError) -> None:
+        """Answer with the error, unless there is an answer, and look at nothing more."""
+        request.keep_alive = False
+        if request.refusal is None:
+            request.refusal = self._app.refuse(request, error)
+        self._give_up(request)
+
+    def _give_up(self, request: Request) -> None:
+        self.request, self.stopped, self.more = None, True, True
+        self._outlet.take(request)
+
+    # -- time
+
+    def check(self, now: float) -> None:
+        """Refuse a request that has been arriving for too long."""
+        request = self.request
+        if request is None:
+            return
+        limit = self._limits.body_seconds if request.started else self._limits.head_seconds
+        if now - self._since > limit:
+            part = "body" if request.started else "head"
+            self._refuse(request, RequestTooSlow(f"its {part} was not complete within {limit:g} s"))
+
+    def stop(self) -> None:
+        """Look at nothing more."""
+        if self.request is not None:
+            self.request, self.more = None, True
+        self.stopped = True
+
+
+def _has_body(request: Request) -> bool:
+    headers = request.headers
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
