@@ -1,0 +1,114 @@
+"""Processes of the benchmark: on their own core, ended with all their children, killed should the benchmark die."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from benchmarks.runtime import proc
+from benchmarks.runtime.places import LOGS
+
+_PATIENCE = 5.0  # seconds until a process that was told to end is killed
+
+
+class Process:
+    """A program from its start to its end, as a context; its output goes to a file of its name below LOGS."""
+
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str | Path],
+        core: int,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> None:
+        self.name, self.log = name, LOGS / f"{name.replace('/', '-')}.log"
+        words = ["setpriv", "--pdeathsig", "KILL", "--", "taskset", "-c", str(core), *map(str, argv)]
+        self._start = lambda stream: subprocess.Popen(
+            words, env={**os.environ, **(env or {})}, cwd=cwd, stdout=stream, stderr=stream
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as stream:
+            self._process = self._start(stream)
+        return self
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def family(self) -> list[proc.Stat]:
+        """The process and its descendants, now."""
+        return proc.family(self.pid, proc.table())
+
+    def check(self) -> None:
+        """Raise RuntimeError with the end of its output when it has ended."""
+        if self._process is None or self._process.poll() is not None:
+            tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-12:])
+            raise RuntimeError(f"{self.name} has ended:\n{tail}")
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float, every: float = 0.02) -> None:
+        """Raises TimeoutError when it does not come true in time, and RuntimeError when the process ends."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            self.check()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.name} was not there after {seconds:g} s, see {self.log}")
+            time.sleep(every)
+
+    def signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
+
+    def stop(self) -> None:
+        """End it and what it left behind."""
+        if self._process is None:
+            return
+        members = self.family
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.signal(signal.SIGKILL)
+            self._process.wait()
+        _kill(members)
+        self._process = None
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self.signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _kill(members: Sequence[proc.Stat]) -> None:
+    """Those that still run; a pid that another process has got since is left alone."""
+    now = proc.table()
+    for member in members:
+        if member.pid in now and now[member.pid].started == member.started:
+            os.kill(member.pid, signal.SIGKILL)
