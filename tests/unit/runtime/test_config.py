@@ -7,7 +7,7 @@ from tests.unit.runtime.builders import runtime_config
 
 from turnout_runtime.config import RuntimeConfig, from_env, load
 from turnout_runtime.errors import ConfigInvalid
-from turnout_runtime.serve.facts import connect
+from turnout_runtime.facts.connect import connect
 
 
 def _load(tmp: Path, document: Any) -> RuntimeConfig:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from turnout_runtime.config.part import Entries, Name, Part, Seconds, Timeout
+from turnout_runtime.config.part import Entries, Name, Part, Seconds, Timeout, from_env
 
 
 class RedisLocation(Part):
@@ -25,6 +25,10 @@ class RedisLocation(Part):
             raise ValueError("give exactly one of url and urlFromEnv")
         return self
 
+    def resolve(self, field: str) -> str:
+        """The URL, with its secrets; raises `ConfigInvalid` naming `field`."""
+        return self.url or from_env(field, self.url_from_env or "")
+
 
 class HttpLocation(Part):
     """GET of a URL with `{key}` in it, percent-encoded; the answer is a JSON object, and 404 means no such key.
@@ -43,6 +47,11 @@ class HttpLocation(Part):
             raise ValueError("url needs {key} where the key goes")
         return self
 
+    def resolve(self, field: str) -> dict[str, str]:
+        """All headers, with their secrets; raises `ConfigInvalid` naming `field`."""
+        secret = {header: from_env(field, variable) for header, variable in self.headers_from_env.items()}
+        return {**self.headers, **secret}
+
 
 class FeastLocation(Part):
     """Features of a Feast feature store's online store: `config` is its feature_store.yaml, or the variable with it."""
@@ -57,6 +66,10 @@ class FeastLocation(Part):
         if (self.config is None) == (self.config_from_env is None):
             raise ValueError("give exactly one of config and configFromEnv")
         return self
+
+    def resolve(self, field: str) -> str:
+        """The text of feature_store.yaml, with its secrets; raises `ConfigInvalid` naming `field`."""
+        return self.config or from_env(field, self.config_from_env or "")
 
 
 class CallerLocation(Part):

@@ -7,11 +7,12 @@ per fact, and a source is free to answer many requests with one round trip.
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from turnout_runtime.errors import WorkflowError
-from turnout_runtime.facts.source import FactSource, Found, NoSuchKey, Origin, Scope, Value
+from turnout_runtime.errors import InvalidRequest, WorkflowError
+from turnout_runtime.facts.source import BreakerOpen, FactSource, Found, NoSuchKey, Origin, Scope, Value
+from turnout_runtime.facts.stats import FactStats
+from turnout_runtime.facts.values import copier
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class FactRule:
     fallback: Value | None = None
     stale: Callable[[str], Found | None] | None = None
     keyless: bool = False
+    stats: FactStats = field(default_factory=FactStats)
 
 
 @dataclass(slots=True)
@@ -74,42 +76,62 @@ class Facts:
         """Fetch facts by name and key, all at once, each within its own timeout and the request's remaining budget.
 
         A key of None means that there is nothing to ask for. Never raises for a source that fails: the fact is then
-        a stale value, its declared fallback, or None. Raises `WorkflowError` for a name that is not declared.
+        a stale value, its declared fallback, or None. Raises `WorkflowError` for a name that is not declared or a key
+        that is no string, and `InvalidRequest` for a fact that the caller sent in a wrong shape.
         """
-        for name in keys:
-            if name not in self._rules:
+        rules = self._rules
+        for name, key in keys.items():
+            if name not in rules:
                 raise WorkflowError(f"fact {name!r} is not declared in the ModelDeployment's spec.facts")
-        await _Round(self._rules, self.settled, keys, self._scope).settle()
+            if key is not None and not isinstance(key, str):
+                raise WorkflowError(f"fact {name!r}: the key is a {type(key).__name__}, but must be a string or None")
+        fetch = _Fetch(rules, self.settled, self._scope)
+        if fetch.start(keys):
+            await fetch.settle()
 
 
-class _Round:
+class _Fetch:
     """One parallel fetch."""
 
     __slots__ = ("_done", "_pending", "_rules", "_scope", "_settled", "_started")
 
-    def __init__(
-        self, rules: Mapping[str, FactRule], settled: dict[str, Fact], keys: Mapping[str, str | None], scope: Scope
-    ) -> None:
+    def __init__(self, rules: Mapping[str, FactRule], settled: dict[str, Fact], scope: Scope) -> None:
         self._rules, self._settled, self._scope = rules, settled, scope
         self._pending: dict[str, asyncio.Future[Found]] = {}
         self._started = time.perf_counter()
-        for name, key in keys.items():
-            if key is None and not rules[name].keyless:
-                self._fail(name, None, "no_key")
-            else:
-                self._start(name, key or "")
 
-    def _start(self, name: str, key: str) -> None:
-        rule = self._rules[name]
+    def start(self, keys: Mapping[str, str | None]) -> bool:
+        """Ask for everything; whether there is something to wait for."""
+        for name, key in keys.items():
+            rule = self._rules[name]
+            if key is None and not rule.keyless:
+                self._fail(name, None, "no_key")
+                continue
+            try:
+                found = rule.source.get(key or "", self._scope)
+            except InvalidRequest:
+                self._abandon()
+                raise
+            except Exception as error:
+                self._fail(name, key, _reason(error))
+                continue
+            if isinstance(found, Found):
+                self._succeed(name, found, None)
+            else:
+                self._await(name, key, found)
+        return bool(self._pending)
+
+    async def settle(self) -> None:
+        """Wait until every fact is settled; when the request is cancelled, so is every open wish."""
+        self._done = asyncio.get_running_loop().create_future()
         try:
-            found = rule.source.get(key, self._scope)
-        except Exception as error:
-            self._fail(name, key, _reason(error))
-            return
-        if isinstance(found, Found):
-            self._succeed(name, found)
-            return
-        timer = found.get_loop().call_later(min(rule.timeout, self._scope.remaining()), found.cancel)
+            await self._done
+        finally:
+            self._abandon()
+
+    def _await(self, name: str, key: str | None, found: asyncio.Future[Found]) -> None:
+        limit = min(self._rules[name].timeout, self._scope.remaining())
+        timer = found.get_loop().call_later(max(0.0, limit), found.cancel)
         self._pending[name] = found
 
         def finish(done: asyncio.Future[Found]) -> None:
@@ -118,49 +140,59 @@ class _Round:
 
         found.add_done_callback(finish)
 
-    async def settle(self) -> None:
-        """Wait until every fact is settled; when the request is cancelled, so is every open wish."""
-        if not self._pending:
-            return
-        self._done = asyncio.get_running_loop().create_future()
-        try:
-            await self._done
-        finally:
-            for future in list(self._pending.values()):
-                future.cancel()
+    def _abandon(self) -> None:
+        for future in list(self._pending.values()):
+            future.cancel()
 
-    def _finish(self, name: str, key: str, done: asyncio.Future[Found]) -> None:
+    def _finish(self, name: str, key: str | None, done: asyncio.Future[Found]) -> None:
         del self._pending[name]
         if done.cancelled():
             self._fail(name, key, "timeout")
         elif (error := done.exception()) is not None:
             self._fail(name, key, _reason(error))
         else:
-            self._succeed(name, done.result())
+            self._succeed(name, done.result(), None)
+        self._rules[name].stats.latency.observe(self._settled[name].latency_ms / 1e3)
         if not self._pending and not self._done.done():
             self._done.set_result(None)
 
-    def _succeed(self, name: str, found: Found, reason: str | None = None) -> None:
-        self._settled[name] = Fact(found.value, found.origin, self._latency(), self._age(found), reason)
+    def _succeed(self, name: str, found: Found, reason: str | None) -> None:
+        stats, age = self._rules[name].stats, found.stored_for
+        if found.as_of_ns is not None:
+            age = max(0.0, (self._scope.time_ns - found.as_of_ns) / 1e9)
+        if age is not None:
+            stats.age.observe(age)
+            age = int(age * 1e6) / 1e3
+        self._settle(name, Fact(found.value, found.origin, self._latency(), age, reason), stats)
 
     def _fail(self, name: str, key: str | None, reason: str) -> None:
         rule = self._rules[name]
+        rule.stats.reasons[reason] += 1
         if rule.stale is not None and key is not None and reason != "not_found":
             stale = rule.stale(key)
             if stale is not None:
                 self._succeed(name, stale, reason)
                 return
-        value = deepcopy(rule.fallback)  # the workflow may change what it gets
-        self._settled[name] = Fact(value, "missing" if value is None else "fallback", self._latency(), None, reason)
+        value = None if rule.fallback is None else copier(rule.fallback)()  # the workflow may change what it gets
+        origin: Origin = "missing" if value is None else "fallback"
+        self._settle(name, Fact(value, origin, self._latency(), None, reason), rule.stats)
+
+    def _settle(self, name: str, fact: Fact, stats: FactStats) -> None:
+        self._settled[name] = fact
+        stats.sources[fact.source] += 1
 
     def _latency(self) -> float:
-        return round((time.perf_counter() - self._started) * 1000, 3)
-
-    def _age(self, found: Found) -> float | None:
-        if found.as_of_ns is not None:
-            return max(0.0, (self._scope.time_ns - found.as_of_ns) / 1e6)
-        return None if found.stored_for is None else found.stored_for * 1e3
+        """Milliseconds, cut off at whole microseconds."""
+        return int((time.perf_counter() - self._started) * 1e6) / 1e3
 
 
 def _reason(error: BaseException) -> str:
-    return "not_found" if isinstance(error, NoSuchKey) else "error"
+    match error:
+        case NoSuchKey():
+            return "not_found"
+        case BreakerOpen():
+            return "breaker_open"
+        case TimeoutError():
+            return "timeout"
+        case _:
+            return "error"

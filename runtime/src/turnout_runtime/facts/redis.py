@@ -1,29 +1,27 @@
-"""Facts in Redis: one JSON object per key.
+"""Facts in Redis: one JSON object or packed vector per key.
 
 Keys that requests ask for in one turn of the event loop travel in one MGET, over a few connections that stay open.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import orjson
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from turnout_runtime.facts.source import Found, NoSuchKey, Scope
-from turnout_runtime.telemetry.throttle import Throttle
+from turnout_runtime.facts.gather import Gather
+from turnout_runtime.facts.source import Found, NoSuchKey, Scope, SourceFailed
+from turnout_runtime.failure import redact
 
 _log = logging.getLogger("turnout.facts")
 _CONNECTIONS = 4
-_BATCH = 512
 _STUCK = 1.0  # seconds after which a silent connection is given up, so that a store that returns is found again
-
-_Wish = tuple[str, "asyncio.Future[Found]"]
+_PATIENCE = 1.0  # seconds that the start may wait for a connection
 
 
 class RedisStore:
@@ -39,84 +37,52 @@ class RedisStore:
             socket_connect_timeout=patience,
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),  # heals a connection gone stale
         )
-        self._waiting: list[_Wish] = []
-        self._running: set[asyncio.Task[None]] = set()
-        self._throttle = Throttle()
+        self._gather = Gather(self._mget, _CONNECTIONS)
 
-    def get(self, key: str) -> asyncio.Future[Found]:
-        """The object under `key`; `NoSuchKey` when there is none, another exception when it cannot be had."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Found] = loop.create_future()
-        if not self._waiting:
-            loop.call_soon(self._flush)
-        self._waiting.append((key, future))
-        return future
+    def get(self, key: str, decode: Callable[[bytes], Found]) -> asyncio.Future[Found]:
+        """The value under `key`; `NoSuchKey` when there is none, another exception when it cannot be had."""
+        return self._gather.get(key, decode)
 
-    async def connect(self) -> bool:
-        """Open a connection ahead of the first request; whether the server answered."""
+    async def connect(self) -> None:
+        """Open a connection ahead of the first request, where the server answers."""
         try:
-            await self._client.ping()
+            async with asyncio.timeout(_PATIENCE):
+                await self._client.ping()
         except (RedisError, OSError) as error:
-            self._warn(error)
-            return False
-        return True
+            _log.warning("redis does not answer", extra={"error": _text(error)})
 
     async def close(self) -> None:
         """Drop all connections."""
-        for task in list(self._running):
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._gather.close()
         await self._client.aclose()
 
-    def _flush(self) -> None:
-        while self._waiting and len(self._running) < _CONNECTIONS:
-            batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
-            wanted = [wish for wish in batch if not wish[1].done()]
-            if wanted:
-                task = asyncio.get_running_loop().create_task(self._answer(wanted))
-                self._running.add(task)
-                task.add_done_callback(self._finished)
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        self._flush()
-
-    async def _answer(self, batch: Sequence[_Wish]) -> None:
+    async def _mget(self, keys: Sequence[str]) -> Sequence[bytes | None]:
         try:
-            values = await self._client.mget([key for key, _ in batch])
+            values: list[bytes | None] = await self._client.mget(keys)
         except (RedisError, OSError) as error:
-            self._warn(error)
-            values = [error] * len(batch)
-        for (key, future), value in zip(batch, values, strict=True):
-            if not future.done():
-                _settle(key, future, value)
-
-    def _warn(self, error: Exception) -> None:
-        if self._throttle.allows(type(error).__name__):
-            _log.warning("redis does not answer", extra={"error": f"{type(error).__name__}: {error}"})
+            raise SourceFailed(_text(error)) from None
+        return values
 
 
-def _settle(key: str, future: asyncio.Future[Found], value: object) -> None:
-    if isinstance(value, bytes):
-        try:
-            parsed = orjson.loads(value)
-        except orjson.JSONDecodeError as error:
-            future.set_exception(error)
-            return
-        if isinstance(parsed, dict):
-            future.set_result(Found(parsed))
-        else:
-            future.set_exception(TypeError(f"{key} holds no JSON object"))
-    else:
-        future.set_exception(value if isinstance(value, Exception) else NoSuchKey(key))
+def _text(error: Exception) -> str:
+    return redact(f"{type(error).__name__}: {error}")
 
 
 class RedisFacts:
     """The keys of one fact: those of a store under a prefix."""
 
-    def __init__(self, store: RedisStore, prefix: str) -> None:
-        self._store, self._prefix = store, prefix
+    def __init__(self, store: RedisStore, prefix: str, decode: Callable[[bytes], Found]) -> None:
+        self._store, self._prefix, self._decode = store, prefix, decode
 
     def get(self, key: str, scope: Scope) -> asyncio.Future[Found]:
         """See `FactSource.get`."""
-        return self._store.get(self._prefix + key)
+        if not key.isascii() and not _encodable(key):  # it would spoil the round trip for others
+            raise NoSuchKey(key)
+        return self._store.get(self._prefix + key, self._decode)
+
+
+def _encodable(key: str) -> bool:
+    try:
+        return bool(key.encode())
+    except UnicodeEncodeError:
+        return False

@@ -14,6 +14,18 @@ class NoSuchKey(Exception):
     """The source answered, and has nothing under this key."""
 
 
+class BadValue(Exception):
+    """The source answered, and what it has under this key is no fact. The text may be logged."""
+
+
+class SourceFailed(Exception):
+    """The source does not do its work. The text may be logged: it holds no key, value or secret."""
+
+
+class BreakerOpen(Exception):
+    """The source failed so often that it is left alone for a while."""
+
+
 @dataclass(slots=True)
 class Scope:
     """What a source may know of the request that asks.

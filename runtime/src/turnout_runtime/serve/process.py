@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from turnout_runtime.bundle.source import Bundle, obtain
 from turnout_runtime.config import RuntimeConfig
 from turnout_runtime.errors import ConfigInvalid
+from turnout_runtime.facts.connect import FactStores, connect
 from turnout_runtime.load import LoadedWorkflow, load_workflow
 from turnout_runtime.log.files import LogFiles
 from turnout_runtime.log.record import Identity
@@ -24,7 +25,6 @@ from turnout_runtime.predict.dataplane import Dataplane
 from turnout_runtime.predict.expiry import Expiry
 from turnout_runtime.predict.prediction import Ids
 from turnout_runtime.serve.admin import AdminApi
-from turnout_runtime.serve.facts import FactStores, connect
 from turnout_runtime.serve.http import PredictionApi, server
 from turnout_runtime.serve.metrics import ServingMetrics
 from turnout_runtime.serve.readiness import Phase, Readiness
@@ -66,11 +66,13 @@ class Pod:
     async def _serve(self) -> None:
         config = self._config
         log = _open_log(config)
-        stores = connect(config.facts)
+        stores = connect(config.facts, config.serving.budget.facts_seconds or config.serving.timeout_seconds)
         bundle = await asyncio.to_thread(
             obtain, config.bundle.uri, config.bundle.digest, config.bundle.path, self._cache
         )
-        loaded = await load_workflow(bundle, config.serving.concurrency, config.serving.batching, config.model_server)
+        loaded = await load_workflow(
+            bundle, config.serving, model_server=config.model_server, requires=config.requires
+        )
         await stores.warm()
         http = self._http(bundle, loaded, stores, log)
         self._on_signals(self._stop.set)

@@ -1,0 +1,100 @@
+"""Leaves a source alone that fails, and finds out when it is back. Pure but for the wrapper at the end."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from turnout_runtime.facts.source import BadValue, BreakerOpen, FactSource, Found, NoSuchKey, Scope, SourceFailed
+from turnout_runtime.telemetry.throttle import Throttle
+
+_log = logging.getLogger("turnout.facts")
+
+State = Literal["closed", "open", "half_open"]
+
+
+class Breaker:
+    """`closed` until `failures` in a row, then `open`; after `reset` seconds `half_open`, which lets one attempt try.
+
+    Counts how often it `opened`, and how many attempts it `refused`.
+    """
+
+    __slots__ = ("_clock", "_failed", "_failures", "_generation", "_reset", "_retry_at", "opened", "refused", "state")
+
+    def __init__(self, failures: float, reset: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._failures, self._reset, self._clock = failures, reset, clock
+        self.state: State = "closed"
+        self.opened = self.refused = 0
+        self._failed = self._generation = 0
+        self._retry_at = 0.0
+
+    def admit(self) -> int | None:
+        """A ticket to try, for `judge`; None when the source is to be left alone."""
+        if self.state == "open" and self._clock() >= self._retry_at:
+            self._enter("half_open")
+        elif self.state != "closed":
+            self.refused += 1
+            return None
+        return self._generation
+
+    def judge(self, ticket: int, well: bool) -> bool:
+        """How an attempt ended, once; whether that changed the state. Attempts from before a change do not count."""
+        if ticket != self._generation:
+            return False
+        if well:
+            self._failed = 0
+            return self.state != "closed" and self._enter("closed")
+        self._failed += 1
+        if self.state == "closed" and self._failed < self._failures:
+            return False
+        self._retry_at = self._clock() + self._reset
+        self.opened += 1
+        return self._enter("open")
+
+    def _enter(self, state: State) -> bool:
+        self.state = state
+        self._generation += 1
+        self._failed = 0
+        return True
+
+
+class Guarded:
+    """A source behind a breaker. A cancelled attempt is a failed one: only its time limit cancels it."""
+
+    def __init__(self, name: str, source: FactSource, breaker: Breaker) -> None:
+        """`name` is the fact's, for the log."""
+        self._name, self._source, self.breaker = name, source, breaker
+        self._throttle = Throttle()
+
+    def get(self, key: str, scope: Scope) -> Found | asyncio.Future[Found]:
+        """See `FactSource.get`; raises `BreakerOpen` without asking."""
+        ticket = self.breaker.admit()
+        if ticket is None:
+            raise BreakerOpen
+        try:
+            found = self._source.get(key, scope)
+        except Exception as error:
+            self._judge(ticket, error)
+            raise
+        if isinstance(found, Found):
+            self._judge(ticket, None)
+        else:
+            found.add_done_callback(lambda done: self._judge(ticket, _error(done)))
+        return found
+
+    def _judge(self, ticket: int, error: BaseException | None) -> None:
+        if error is not None and not isinstance(error, NoSuchKey) and self._throttle.allows(type(error).__name__):
+            _log.warning("a fact cannot be had", extra={"fact": self._name, "error": _text(error)})
+        if self.breaker.judge(ticket, error is None or isinstance(error, NoSuchKey | BadValue)):
+            _log.warning("fact source", extra={"fact": self._name, "breaker": self.breaker.state})
+
+
+def _error(done: "asyncio.Future[Found]") -> BaseException | None:
+    return TimeoutError() if done.cancelled() else done.exception()
+
+
+def _text(error: BaseException) -> str:
+    """Only our own words: a library's may quote a URL, a header or a value."""
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, SourceFailed | BadValue) else name

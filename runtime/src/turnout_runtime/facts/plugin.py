@@ -1,0 +1,70 @@
+"""Facts from sources that other packages bring, under the entry point group `turnout.facts`.
+
+The entry point is a factory that takes the declared options and returns a source. Its `get(key, scope)` may be plain
+or `async`, and may return a `Found`, a dict, None for no such key, or a future of one of them; `connect()` and
+`close()`, where it has them, are awaited at the start and the end. It runs on the event loop: what blocks belongs in
+`asyncio.to_thread`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from importlib.metadata import entry_points
+from inspect import isawaitable
+from typing import Any
+
+from turnout_runtime.errors import ConfigInvalid
+from turnout_runtime.facts.source import BadValue, Found, NoSuchKey, Scope
+from turnout_runtime.facts.values import dated
+
+GROUP = "turnout.facts"
+
+
+class PluginFacts:
+    """A foreign source, brought into shape."""
+
+    def __init__(self, source: Any, timestamp_field: str | None = None) -> None:
+        self._source, self._timestamp_field = source, timestamp_field
+
+    def get(self, key: str, scope: Scope) -> Found | asyncio.Future[Found]:
+        """See `FactSource.get`."""
+        answer = self._source.get(key, scope)
+        if isawaitable(answer):
+            return asyncio.get_running_loop().create_task(self._later(key, answer))
+        return self._found(key, answer)
+
+    async def connect(self) -> None:
+        """Let the source prepare."""
+        if hasattr(self._source, "connect"):
+            await self._source.connect()
+
+    async def close(self) -> None:
+        """Let the source clean up."""
+        if hasattr(self._source, "close"):
+            await self._source.close()
+
+    async def _later(self, key: str, answer: Awaitable[object]) -> Found:
+        return self._found(key, await answer)
+
+    def _found(self, key: str, answer: object) -> Found:
+        if answer is None:
+            raise NoSuchKey(key)
+        if isinstance(answer, Found):
+            return answer
+        if isinstance(answer, dict):
+            return dated(answer, self._timestamp_field)
+        raise BadValue(f"the plug-in returned a {type(answer).__name__}, but must return a dict")
+
+
+def plugin(field: str, name: str, options: Mapping[str, Any], timestamp_field: str | None) -> PluginFacts:
+    """The source that an installed package offers; raises `ConfigInvalid` naming the field and what there is."""
+    offered = entry_points(group=GROUP)
+    if name not in offered.names:
+        there = ", ".join(sorted(offered.names)) or "none"
+        raise ConfigInvalid(f"{field}.name: no installed package offers {name!r} under {GROUP}; there is {there}")
+    try:
+        source = offered[name].load()(dict(options))
+    except Exception as error:
+        raise ConfigInvalid(f"{field}: {name} cannot be made with these options: {type(error).__name__}") from error
+    if not callable(getattr(source, "get", None)):
+        raise ConfigInvalid(f"{field}: what {name} makes has no get(key, scope)")
+    return PluginFacts(source, timestamp_field)
