@@ -16,9 +16,10 @@ from flight_delay.export import onnx_bytes
 from flight_delay.offline import Snapshot, feature_rows
 from flight_delay.quality import Quality, quality
 from turnout_runtime.bundle.archive import pack
-from turnout_runtime.bundle.code import load_class
+from turnout_runtime.bundle.code import load_entry
 from turnout_runtime.bundle.manifest import Manifest, parse
 from turnout_runtime.bundle.tree import digest_folder
+from turnout_runtime.workflow.entry import as_workflow
 from turnout_runtime.models import onnx
 from turnout_runtime.workflow import Workflow
 
@@ -70,7 +71,7 @@ def _fill(folder: Path, name: str, data: Data) -> Quality:
 
 def load_workflow(folder: Path, manifest: Manifest) -> Workflow:
     """The bundle folder's workflow, imported and set up as the runtime does it."""
-    workflow = load_class(folder, manifest)()
+    workflow = as_workflow(load_entry(folder, manifest))
     workflow.setup({})
     return workflow
 

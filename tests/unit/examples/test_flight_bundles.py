@@ -10,10 +10,11 @@ from flight_delay.export import onnx_bytes
 from flight_delay.train import fit, late_rates, to_json
 
 from turnout_runtime.bundle.archive import digest_archive, unpack
-from turnout_runtime.bundle.code import load_class
+from turnout_runtime.bundle.code import load_entry
 from turnout_runtime.bundle.manifest import check_files, parse
-from turnout_runtime.bundle.tree import files_in
+from turnout_runtime.bundle.tree import hash_folder
 from turnout_runtime.models import onnx
+from turnout_runtime.workflow import Workflow
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -30,8 +31,10 @@ def test_building_again_gives_the_same_bytes(bundle: Bundle, small_data: Data, t
 def test_the_runtime_accepts_the_bundle(bundle: Bundle, tmp_path: Path) -> None:
     unpack(bundle.archive, tmp_path)
     manifest = parse((tmp_path / "bundle.yaml").read_bytes())
-    check_files(manifest, files_in(tmp_path))
-    workflow = load_class(tmp_path, manifest)
+    check_files(manifest, hash_folder(tmp_path))
+    workflow = load_entry(tmp_path, manifest)
+    assert isinstance(workflow, type)
+    assert issubclass(workflow, Workflow)
     assert onnx.load("delay", tmp_path / "model.onnx").width == len(workflow.feature_names)
     assert manifest.card["replayed_on"].endswith(f"AUC {bundle.replay.auc:.4f}, Brier {bundle.replay.brier:.4f}")
 

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 from tests.unit.runtime.builders import BUNDLES, MANIFEST, WORKFLOW, write_bundle
 
-from turnout_runtime.bundle.code import load_class
+from turnout_runtime.bundle.code import load_entry
 from turnout_runtime.bundle.manifest import parse
 from turnout_runtime.errors import WorkflowImportError
+from turnout_runtime.workflow.entry import as_workflow
+
+KINDS = "it must be a class that extends turnout_runtime.Workflow, an instance of one, or the stages() of a workflow"
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +24,7 @@ def _restored_imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _load(folder: Path) -> type:
-    return load_class(folder, parse((folder / "bundle.yaml").read_bytes()))
+    return load_entry(folder, parse((folder / "bundle.yaml").read_bytes()))  # type: ignore[return-value]
 
 
 def _refusal(folder: Path) -> str:
@@ -70,7 +73,8 @@ def test_an_import_that_raises_is_told_by_its_place_in_the_bundle() -> None:
         (b"assert False\n", "importing workflow: workflow.py:1: AssertionError"),
         (WORKFLOW.replace(b"Made", b"Other"), "workflow has no Made; it has Other"),
         (b"x = 1\n", "workflow has no Made; it has no workflow"),
-        (b"class Made: pass\n", "workflow:Made is not a class that extends turnout_runtime.workflow.Workflow"),
+        (b"class Made: pass\n", f"workflow:Made is no workflow: {KINDS}"),
+        (b"Made = 1\n", f"workflow:Made is no workflow: {KINDS}"),
     ],
 )
 def test_what_cannot_be_imported_says_why(tmp_path: Path, code: bytes, told: str) -> None:
@@ -87,3 +91,19 @@ def test_a_module_name_of_somebody_else_is_refused(tmp_path: Path, name: str) ->
 def test_a_module_in_a_package(tmp_path: Path) -> None:
     write_bundle(tmp_path, bundle_yaml=MANIFEST.replace(b"workflow:Made", b"inner.flow:Made"), inner__flow_py=WORKFLOW)
     assert _load(tmp_path).__name__ == "Made"
+
+
+def test_instances_and_functions_are_entries_too(tmp_path: Path) -> None:
+    functions = b"""
+from turnout_runtime.workflow import Decision
+from turnout_runtime.workflow.functions import stages
+
+Made = stages()
+
+@Made.decide
+def decide(ctx, score):
+    return Decision("functions", score, 1.0)
+"""
+    for name, code in {"functions": functions, "instance": WORKFLOW + b"\nMade = Made()\n"}.items():
+        entry = _load(write_bundle(tmp_path / name, workflow_py=code))
+        assert as_workflow(entry).decide(None, 0.5).score == 0.5  # type: ignore[arg-type,union-attr]

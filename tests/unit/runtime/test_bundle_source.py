@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from tests.unit.runtime.builders import BUNDLES, DIGEST, write_bundle
+from tests.unit.runtime.builders import BUNDLES, DIGEST, MANIFEST, write_bundle
 
 from turnout_runtime.bundle.archive import pack
 from turnout_runtime.bundle.source import obtain
@@ -9,6 +9,7 @@ from turnout_runtime.bundle.tree import digest_folder
 from turnout_runtime.errors import BundleInvalid, BundleNotFound, DigestMismatch
 
 ECHO = digest_folder(BUNDLES / "echo")
+ARTIFACT = b"artifacts: {words: {path: words.txt, sha256: " + b"a" * 64 + b"}}\n"
 URI = "configmap://echo/bundle.tar.gz"
 
 
@@ -30,7 +31,8 @@ def test_an_archive_is_unpacked_once_under_its_digest(tmp_path: Path, packed: Pa
 def test_a_cache_that_was_changed_is_replaced(tmp_path: Path, packed: Path) -> None:
     folder = obtain(URI, ECHO, packed, tmp_path / "cache").folder
     (folder / "workflow.py").write_text("raise SystemExit")
-    (folder.with_name(f".{folder.name}.unpack")).mkdir()
+    (folder.with_name(f".{folder.name}.unpacked")).mkdir()
+    (folder.with_name(f".{DIGEST}.fetched")).write_text("half of another bundle")
     assert digest_folder(obtain(URI, ECHO, packed, tmp_path / "cache").folder) == ECHO
     assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == [".lock", folder.name]
 
@@ -53,6 +55,8 @@ def test_another_bundle_than_asked_for_is_told_with_both_digests(tmp_path: Path,
     [
         ("configmap://champion", "create ConfigMap 'champion' with the key 'bundle.tar.gz'"),
         ("configmap://champion/b.tgz", "create ConfigMap 'champion' with the key 'b.tgz'"),
+        ("image://registry/models:1", "image://registry/models:1: the image is not mounted"),
+        ("file:///no/such", "file:///no/such: no such file or folder"),
         ("pvc://models/a/b.tgz", "PersistentVolumeClaim 'models' has no file or folder 'a/b.tgz'"),
     ],
 )
@@ -70,6 +74,12 @@ def test_a_bundle_without_its_manifest_or_model(tmp_path: Path) -> None:
     manifest.write_text(manifest.read_text() + "models: {m: {path: m.onnx, format: onnx}}")
     with pytest.raises(BundleInvalid, match=r"models\.m\.path"):
         obtain(URI, digest_folder(whole), whole, tmp_path)
+
+
+def test_a_file_that_is_not_the_manifests(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "b", bundle_yaml=MANIFEST + ARTIFACT, words_txt=b"other words")
+    with pytest.raises(DigestMismatch, match=r"artifacts\.words\.path: words\.txt has the sha256 \w{64}, not aaaa"):
+        obtain(URI, digest_folder(folder), folder, tmp_path)
 
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path, packed: Path) -> None:

@@ -4,11 +4,12 @@ from pathlib import Path
 import pytest
 from tests.unit.runtime.builders import MANIFEST, WORKFLOW, write_bundle
 
-from turnout_runtime import load
 from turnout_runtime.bundle.manifest import parse
 from turnout_runtime.bundle.source import Bundle
-from turnout_runtime.errors import BundleInvalid, StartError, WorkflowSetupFailed
+from turnout_runtime.config import Serving
+from turnout_runtime.errors import BundleInvalid, StartError, WorkflowImportError, WorkflowSetupFailed
 from turnout_runtime.load import load_workflow
+from turnout_runtime.load import workflow as loading
 from turnout_runtime.models.load import load_models as real_load_models
 from turnout_runtime.models.model import Loaded, Model
 
@@ -38,16 +39,22 @@ def _bundle(tmp: Path, body: bytes, manifest: bytes = MODELS) -> Bundle:
     return Bundle(folder, parse(manifest), "sha256:aa")
 
 
+def _serving(concurrency: int) -> Serving:
+    return Serving(
+        concurrency=concurrency, max_queue_depth=0, max_queue_wait_seconds=1, timeout_seconds=1, drain_seconds=0
+    )
+
+
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     made = Runs(2)
-    monkeypatch.setattr(load, "load_models", made.load)
+    monkeypatch.setattr(loading, "load_models", made.load)
     return made
 
 
 async def test_the_model_is_warmed_after_setup(tmp_path: Path, runs: Runs) -> None:
     body = b"    def setup(self, models):\n        self.model, self.feature_names = 'm', ('a', 'b')\n"
-    loaded = await load_workflow(_bundle(tmp_path, body), 16)
+    loaded = await load_workflow(_bundle(tmp_path, body), _serving(16))
     assert loaded.workflow.model == "m"
     assert list(loaded.workflow.models) == ["m"]
     assert sorted(runs.batches) == [(1, 2), (16, 2)]
@@ -58,12 +65,12 @@ async def test_an_async_setup_runs_on_the_serving_loop(tmp_path: Path, runs: Run
     body = (
         b"    async def setup(self, models):\n        import asyncio\n        self.loop = asyncio.get_running_loop()\n"
     )
-    loaded = await load_workflow(_bundle(tmp_path, body), 1)
+    loaded = await load_workflow(_bundle(tmp_path, body), _serving(1))
     assert loaded.workflow.loop is asyncio.get_running_loop()  # type: ignore[attr-defined]
 
 
 async def test_a_model_that_only_predict_uses_is_warmed_too(tmp_path: Path, runs: Runs) -> None:
-    await load_workflow(_bundle(tmp_path, b""), 4)
+    await load_workflow(_bundle(tmp_path, b""), _serving(4))
     assert sorted(runs.batches) == [(1, 2), (4, 2)]
 
 
@@ -82,13 +89,13 @@ async def test_a_workflow_that_cannot_serve_says_why(
     tmp_path: Path, runs: Runs, body: bytes, kind: type[StartError], told: str
 ) -> None:
     with pytest.raises(kind, match=told):
-        await load_workflow(_bundle(tmp_path, body), 1)
+        await load_workflow(_bundle(tmp_path, body), _serving(1))
 
 
 async def test_a_workflow_without_decide_cannot_be_made(tmp_path: Path, runs: Runs) -> None:
     folder = write_bundle(tmp_path, workflow_py=HEAD + b"class Made(Workflow):\n    pass\n")
-    with pytest.raises(WorkflowSetupFailed, match="abstract method"):
-        await load_workflow(Bundle(folder, parse(MANIFEST), "sha256:aa"), 1)
+    with pytest.raises(WorkflowImportError, match=r"Made has no decide\(\)"):
+        await load_workflow(Bundle(folder, parse(MANIFEST), "sha256:aa"), _serving(1))
 
 
 def test_a_model_file_that_is_not_there(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Imports a bundle's workflow class.
+"""Imports what a bundle names as its workflow.
 
 The bundle's folder goes to the front of `sys.path`, as a script's folder does, so that its modules import each other
 (lazily too). Modules of a bundle that was loaded before are forgotten first, and a name that would mix the bundle's
@@ -12,13 +12,17 @@ from pathlib import Path
 
 from turnout_runtime.bundle.manifest import Manifest
 from turnout_runtime.errors import WorkflowImportError
-from turnout_runtime.workflow import Workflow
+from turnout_runtime.workflow.base import Workflow
+from turnout_runtime.workflow.entry import is_workflow
 
 _MARK = "__turnout_bundle__"
 
 
-def load_class(folder: Path, manifest: Manifest) -> type[Workflow]:
-    """The class that `manifest.workflow` names; raises `WorkflowImportError` with the place in the bundle."""
+def load_entry(folder: Path, manifest: Manifest) -> object:
+    """What `manifest.workflow` names: a workflow class, an instance, or `stages()`.
+
+    Raises `WorkflowImportError` with the place in the bundle.
+    """
     root = folder.resolve()
     _forget_others(root)
     _check_names(root)
@@ -29,17 +33,20 @@ def load_class(folder: Path, manifest: Manifest) -> type[Workflow]:
         raise WorkflowImportError(f"importing {manifest.module}: {explain(error, root)}") from error
     finally:
         _mark(root)
-    return _workflow(module.__dict__, manifest)
+    return _named(module.__dict__, manifest)
 
 
-def _workflow(namespace: dict[str, object], manifest: Manifest) -> type[Workflow]:
+def _named(namespace: dict[str, object], manifest: Manifest) -> object:
     found = namespace.get(manifest.attribute)
     if found is None:
-        names = sorted(n for n, v in namespace.items() if isinstance(v, type) and issubclass(v, Workflow))
-        have = ", ".join(n for n in names if n != "Workflow") or "no workflow"
+        have = ", ".join(sorted(name for name, value in namespace.items() if is_workflow(value))) or "no workflow"
         raise WorkflowImportError(f"{manifest.module} has no {manifest.attribute}; it has {have}")
-    if not (isinstance(found, type) and issubclass(found, Workflow)):
-        raise WorkflowImportError(f"{manifest.workflow} is not a class that extends turnout_runtime.workflow.Workflow")
+    incomplete = isinstance(found, type) and issubclass(found, Workflow)  # as_workflow tells what it lacks
+    if not (is_workflow(found) or incomplete):
+        raise WorkflowImportError(
+            f"{manifest.workflow} is no workflow: it must be a class that extends turnout_runtime.Workflow,"
+            " an instance of one, or the stages() of a workflow"
+        )
     return found
 
 

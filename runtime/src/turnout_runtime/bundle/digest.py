@@ -9,7 +9,10 @@ import re
 from collections.abc import Mapping
 from typing import IO
 
+from turnout_runtime.bundle.progress import Tell
+
 PATTERN = re.compile(r"sha256:[0-9a-f]{64}")
+_BLOCK = 1024**2
 
 
 def digest_of(hashes: Mapping[str, str]) -> str:
@@ -19,6 +22,11 @@ def digest_of(hashes: Mapping[str, str]) -> str:
     return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
 
 
-def sha256_of(stream: IO[bytes]) -> str:
-    """Hex sha256 of what is left in the stream."""
-    return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # IO[bytes] reads as it needs
+def sha256_of(stream: IO[bytes], tell: Tell | None = None) -> str:
+    """Hex sha256 of what is left in the stream; `tell` hears of each block's bytes."""
+    found = hashlib.sha256()
+    while block := stream.read(_BLOCK):
+        found.update(block)
+        if tell is not None:
+            tell(len(block))
+    return found.hexdigest()

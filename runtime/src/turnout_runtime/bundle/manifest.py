@@ -1,7 +1,7 @@
 """bundle.yaml, parsed once and checked against the files beside it. Pure."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 import yaml
@@ -10,7 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from turnout_runtime.bundle.paths import check_path
-from turnout_runtime.errors import BundleInvalid
+from turnout_runtime.errors import BundleInvalid, DigestMismatch
 from turnout_runtime.validation import describe
 
 FILE = "bundle.yaml"
@@ -57,7 +57,9 @@ class _Part(BaseModel):
 class ModelFile(_Part):
     """One trained artifact: where it lies in the bundle, and what reads it.
 
-    `triton` models lie in a Triton's repository instead, under `model`.
+    `triton` models lie in a Triton's repository instead, under `model`. `output` chooses the score among several
+    outputs of an ONNX or Triton model. `trustedTypes` are types that a skops file may hold beside scikit-learn's own,
+    such as a transformer in the bundle's code.
     """
 
     format: Literal["onnx", "skops", "xgboost", "lightgbm", "pickle", "triton"]
@@ -65,6 +67,8 @@ class ModelFile(_Part):
     sha256: Sha256 | None = None
     model: Text | None = None
     version: Text | None = None
+    output: Text | None = None
+    trustedTypes: list[Text] = Field(default_factory=list, max_length=64)
 
     @model_validator(mode="after")
     def _place(self) -> "ModelFile":
@@ -133,19 +137,42 @@ def parse(text: bytes) -> Manifest:
     try:
         # BaseLoader builds strings, lists and maps only: `version: 1` and a card's dates stay the text they are.
         content = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise BundleInvalid(f"{FILE} is not YAML: {' '.join(str(error).split())}") from error
+    except RecursionError:
+        raise BundleInvalid(f"{FILE} is nested too deeply") from None
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:
         raise BundleInvalid(f"{FILE}: {describe(error)}") from error
 
 
-def check_files(manifest: Manifest, files: Collection[str]) -> None:
-    """Raise `BundleInvalid` when a file that the manifest names is not in the bundle."""
+def check_files(manifest: Manifest, hashes: Mapping[str, str]) -> None:
+    """Compare the manifest with the bundle's files, given as sha256 hex by path.
+
+    Raises `BundleInvalid` when a file that it names is not there, `DigestMismatch` when a file is another one.
+    """
     stem = manifest.module.replace(".", "/")
-    if f"{stem}.py" not in files and f"{stem}/__init__.py" not in files:
+    if f"{stem}.py" not in hashes and f"{stem}/__init__.py" not in hashes:
         raise BundleInvalid(f"{FILE}: workflow: no {stem}.py in the bundle")
-    for name, model in manifest.models.items():
-        if model.path is not None and model.path not in files:
-            raise BundleInvalid(f"{FILE}: models.{name}.path: no file {model.path!r} in the bundle")
+    for field, path, sha256 in _named(manifest):
+        if path not in hashes:
+            raise BundleInvalid(f"{FILE}: {field}: no file {path!r} in the bundle")
+        if sha256 is not None and hashes[path] != sha256:
+            raise DigestMismatch(
+                f"{FILE}: {field}: {path} has the sha256 {hashes[path]}, not {sha256}: build the bundle again, or"
+                " restore the file that was meant"
+            )
+
+
+def _named(manifest: Manifest) -> Iterator[tuple[str, str, str | None]]:
+    """Field, path and sha256 of every file that the manifest names."""
+    for group, entries in (("models", manifest.models), ("artifacts", manifest.artifacts)):
+        for name, entry in entries.items():
+            if entry.path is not None:
+                yield f"{group}.{name}.path", entry.path, entry.sha256
+    schemas = manifest.schemas
+    others = {"schemas.request": schemas.request, "schemas.decision": schemas.decision}
+    for field, path in {**others, "golden": manifest.golden, "warmup": manifest.warmup}.items():
+        if path is not None:
+            yield field, path, None

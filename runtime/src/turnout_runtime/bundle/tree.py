@@ -6,6 +6,7 @@ from pathlib import Path
 
 from turnout_runtime.bundle.digest import digest_of, sha256_of
 from turnout_runtime.bundle.paths import Budget, check_path
+from turnout_runtime.bundle.progress import Progress, quiet
 from turnout_runtime.errors import BundleInvalid
 
 
@@ -34,10 +35,17 @@ def _entries(folder: Path, prefix: str) -> Iterator[tuple[os.DirEntry[str], str]
                 yield entry, path
 
 
+def hash_folder(folder: Path, progress: Progress = quiet) -> dict[str, str]:
+    """sha256 hex of each file of a bundle folder by its path, in digest order; raises `BundleInvalid`."""
+    budget, hashes = Budget(), {}
+    paths = files_in(folder, budget)
+    with progress("checking the bundle's files", budget.bytes, "B") as tell:
+        for path in paths:
+            with (folder / path).open("rb") as stream:
+                hashes[path] = sha256_of(stream, tell)
+    return hashes
+
+
 def digest_folder(folder: Path) -> str:
     """Digest of a bundle folder; raises `BundleInvalid`."""
-    hashes = {}
-    for path in files_in(folder):
-        with (folder / path).open("rb") as stream:
-            hashes[path] = sha256_of(stream)
-    return digest_of(hashes)
+    return digest_of(hash_folder(folder))

@@ -1,0 +1,168 @@
+"""Runs a bundle's examples through the dataplane that serves, with the facts that the examples give."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+from turnout_runtime.bundle.examples import Example, Expected, parse_examples
+from turnout_runtime.bundle.progress import Progress
+from turnout_runtime.bundle.source import Bundle
+from turnout_runtime.config import Serving
+from turnout_runtime.errors import GoldenExamplesFailed, WorkflowSetupFailed
+from turnout_runtime.facts import FactRule
+from turnout_runtime.facts.source import Found, NoSuchKey, Scope
+from turnout_runtime.predict.prediction import Prediction
+from turnout_runtime.predict.route import Route
+from turnout_runtime.workflow import Workflow
+
+_PATIENCE = 60.0  # seconds for one example; the deployment's budgets are about load, examples are about answers
+_SHOWN = 3
+_SERVING = Serving(
+    concurrency=1, max_queue_depth=1, max_queue_wait_seconds=_PATIENCE, timeout_seconds=_PATIENCE, drain_seconds=0
+)
+
+
+class _Given(Mapping[str, FactRule]):
+    """Rules for every name that a workflow may ask for: the value is what the current example gives.
+
+    `lacking` are the names that it does not give.
+    """
+
+    def __init__(self) -> None:
+        self.values_by_name: Mapping[str, dict[str, Any] | None] = {}
+        self.lacking: set[str] = set()
+
+    def __getitem__(self, name: str) -> FactRule:
+        return FactRule(_GivenFact(self, name), _PATIENCE)
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_by_name)
+
+    def __len__(self) -> int:
+        return len(self.values_by_name)
+
+
+class _GivenFact:
+    """One of them as a source."""
+
+    def __init__(self, given: _Given, name: str) -> None:
+        self._given, self._name = given, name
+
+    def get(self, key: str, scope: Scope) -> Found | asyncio.Future[Found]:
+        value = self._given.values_by_name.get(self._name)
+        if value is None:
+            if self._name not in self._given.values_by_name:
+                self._given.lacking.add(self._name)
+            raise NoSuchKey(key)
+        return Found(dict(value), origin="caller")
+
+
+class Examples:
+    """Answers examples, one after the other."""
+
+    def __init__(self, workflow: Workflow) -> None:
+        from turnout_runtime.predict.build import dataplane
+
+        self._given = _Given()
+        self._dataplane = dataplane(workflow, self._given, _SERVING, "examples", lambda prediction: None)
+
+    async def answer(self, example: Example) -> tuple[Prediction, set[str]]:
+        """The prediction, and the names of the facts that the workflow asked for and the example does not give."""
+        self._given.values_by_name, self._given.lacking = example.facts, set()
+        prediction = await self._dataplane.predict(Route("examples"), example.request, time_ns=example.time_ns)
+        return prediction, self._given.lacking
+
+
+async def check_golden(workflow: Workflow, bundle: Bundle, progress: Progress) -> int:
+    """How many golden examples hold; raises `GoldenExamplesFailed` saying which lines do not, and how."""
+    failures, file, count = [], bundle.manifest.golden, 0
+    async for number, example, prediction, lacking in _answers(workflow, bundle, file, progress, golden=True):
+        count += 1
+        assert example.expect is not None
+        if lacking and prediction.status != "invalid":
+            failures.append(
+                f"line {number}: the workflow asks for the fact {min(lacking)!r}, which facts does not give"
+            )
+        elif wrong := differences(example.expect, prediction, example.tolerance):
+            failures.append(f"line {number}: {', '.join(wrong)}")
+    if failures:
+        more = f" (and {len(failures) - _SHOWN} more)" if len(failures) > _SHOWN else ""
+        raise GoldenExamplesFailed(
+            f"{file} {'; '.join(failures[:_SHOWN])}{more}: correct the workflow, or what the examples expect"
+        )
+    return count
+
+
+async def warm_up(workflow: Workflow, bundle: Bundle, progress: Progress) -> None:
+    """Answer the warm-up requests, so that no caller pays for a first time; raises `WorkflowSetupFailed`."""
+    file = bundle.manifest.warmup
+    async for number, _, prediction, _ in _answers(workflow, bundle, file, progress, golden=False):
+        if prediction.status != "ok":
+            raise WorkflowSetupFailed(f"{file} line {number}: {told(prediction)}: correct the workflow or the request")
+
+
+async def _answers(
+    workflow: Workflow, bundle: Bundle, file: str | None, progress: Progress, *, golden: bool
+) -> AsyncIterator[tuple[int, Example, Prediction, set[str]]]:
+    if file is None:
+        return
+    examples, runner = parse_examples((bundle.folder / file).read_bytes(), file, golden=golden), Examples(workflow)
+    with progress("golden examples" if golden else "warm-up requests", len(examples), " examples") as tell:
+        for number, example in examples.items():
+            prediction, lacking = await runner.answer(example)
+            tell(1)
+            yield number, example, prediction, lacking
+
+
+def told(prediction: Prediction) -> str:
+    """What went wrong with a prediction."""
+    return f"{prediction.error_type}: {prediction.error}"
+
+
+def actual(prediction: Prediction) -> dict[str, Any]:
+    """What a prediction's answer says, under the names of `Expected`."""
+    if prediction.error is not None or prediction.decision is None:
+        return {"error": prediction.error_type}
+    decision = prediction.decision
+    details = decision.details
+    return {
+        "decision": decision.decision,
+        "score": decision.score,
+        "confidence": decision.confidence,
+        "explanations_ref": decision.explanations_ref,
+        "fallback_used": prediction.fallback_used,
+        "fallback": prediction.fallback,
+        "details": details.model_dump(mode="json") if details is not None else None,
+    }
+
+
+def differences(expected: Expected, prediction: Prediction, tolerance: float) -> list[str]:
+    """What of the answer is not as expected, in words."""
+    if prediction.error is not None and expected.error is None:
+        return [f"failed with {told(prediction)}"]
+    got = actual(prediction)
+    wanted = {name: getattr(expected, name) for name in expected.model_fields_set}
+    return [
+        f"{name} is {got.get(name)!r}, expected {value!r}"
+        for name, value in wanted.items()
+        if not _same(value, got.get(name), tolerance)
+    ]
+
+
+def _same(wanted: Any, got: Any, tolerance: float) -> bool:
+    """Equal, numbers within the tolerance; an object may have fields that nobody asked for."""
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        return all(name in got and _same(value, got[name], tolerance) for name, value in wanted.items())
+    if isinstance(wanted, list) and isinstance(got, list):
+        return len(wanted) == len(got) and all(map(lambda a, b: _same(a, b, tolerance), wanted, got))
+    if _number(wanted) and _number(got):
+        return wanted == got or math.isclose(wanted, got, rel_tol=0.0, abs_tol=tolerance)
+    return type(wanted) is type(got) and bool(wanted == got)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
