@@ -23,8 +23,20 @@ class Connection(asyncio.Protocol):
     While a request runs its successors wait; while the caller does not read its answers nothing new starts.
     """
 
-    __slots__ = ("_app", "_intake", "_loop", "_paused", "_server", "_since", "_task", "_transport", "_unread")
-    __slots__ += ("_streams", "_waiting", "ended")
+    __slots__ = (
+        "_app",
+        "_intake",
+        "_loop",
+        "_paused",
+        "_server",
+        "_since",
+        "_streams",
+        "_task",
+        "_transport",
+        "_unread",
+        "_waiting",
+        "ended",
+    )
 
     def __init__(self, server: "Server") -> None:
         self._server, self._app, self._loop = server, server.app, server.loop
@@ -41,10 +53,12 @@ class Connection(asyncio.Protocol):
     # -- the transport's events
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to read."""
         self._transport = cast(asyncio.Transport, transport)
         self._server.connections[self] = None
 
     def data_received(self, data: bytes) -> None:
+        """Parse it."""
         self._intake.feed(data)
 
     def eof_received(self) -> bool:
@@ -73,6 +87,7 @@ class Connection(asyncio.Protocol):
         self._since = self._server.now
 
     def resume_writing(self) -> None:
+        """The caller reads again."""
         unread, self._unread = self._unread, None
         if unread is not None and not unread.done():
             unread.set_result(None)

@@ -38,15 +38,28 @@ class Outlet(Protocol):
         """Send an interim answer."""
 
 
-class _Refused(Exception):  # noqa: N818  # not an error: it only ends the parser's work
+class _Refused(Exception):  # not an error: it only ends the parser's work
     pass
 
 
 class Intake:
     """The parser of one connection; the `on_…` methods are llhttp's events."""
 
-    __slots__ = ("_app", "_expecting", "_head", "_limits", "_outlet", "_parser", "_server", "_since", "request")
-    __slots__ += ("_stalled", "more", "stopped", "used")
+    __slots__ = (
+        "_app",
+        "_expecting",
+        "_head",
+        "_limits",
+        "_outlet",
+        "_parser",
+        "_server",
+        "_since",
+        "_stalled",
+        "more",
+        "request",
+        "stopped",
+        "used",
+    )
 
     def __init__(self, outlet: Outlet, server: "Server") -> None:
         self._outlet, self._server = outlet, server
@@ -94,23 +107,27 @@ class Intake:
     # -- llhttp's events
 
     def on_message_begin(self) -> None:
+        """The first byte of a request."""
         self.request = self._stalled or Request()
         self._head = 0
         self._since = self._server.now
 
     def on_url(self, url: bytes) -> None:
+        """A piece of the target."""
         request = self.request
         assert request is not None
         if not request.started:
             request.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer."""
         request = self.request
         assert request is not None
         if not request.started:  # trailers come later, and mean nothing here
             request.add_header(name, value)
 
     def on_headers_complete(self) -> None:
+        """The head is there: object, answer at once, or let the body come."""
         request, parser = self.request, self._parser
         assert request is not None
         if request.started:
@@ -145,6 +162,7 @@ class Intake:
         return None
 
     def on_body(self, piece: bytes) -> None:
+        """A piece of the body."""
         request = self.request
         assert request is not None
         if request.size + len(piece) > self._limits.body_bytes:
@@ -156,6 +174,7 @@ class Intake:
             request.size += len(piece)
 
     def on_message_complete(self) -> None:
+        """The whole request is there."""
         request, self.request = self.request, None
         if request is None:
             return
