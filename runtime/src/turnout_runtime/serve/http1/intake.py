@@ -5,16 +5,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import httptools
 
-from turnout_runtime.errors import (
-    BodyTooLarge,
-    ExpectationFailed,
-    HeadTooLarge,
-    InvalidRequest,
-    MethodNotAllowed,
-    RequestError,
-    RequestTooSlow,
-    UnsupportedEncoding,
-)
+from turnout_runtime.errors import HeadTooLarge, InvalidRequest, MethodNotAllowed, RequestError, RequestTooSlow
+from turnout_runtime.serve.http1.framing import has_body, objection, too_large
 from turnout_runtime.serve.http1.request import Request
 from turnout_runtime.serve.http1.response import CONTINUE
 
@@ -139,7 +131,7 @@ class Intake:
         request.old = parser.get_http_version() != "1.1"
         request.keep_alive = parser.should_keep_alive() and not parser.should_upgrade()
         headers = request.headers
-        error = self._objection(request, headers)
+        error = objection(request, self._limits)
         if error is not None:
             self._refuse(request, error)
             raise _Refused
@@ -147,26 +139,12 @@ class Intake:
         if "expect" in headers and not request.old:
             self._expected(request)
 
-    def _objection(self, request: Request, headers: dict[str, str]) -> RequestError | None:
-        if not request.old and ("host" not in headers or "," in headers["host"]):
-            return InvalidRequest("HTTP/1.1 needs exactly one Host header")
-        if "transfer-encoding" in headers:
-            if request.old:
-                return InvalidRequest("HTTP/1.0 has no Transfer-Encoding")
-            if headers["transfer-encoding"].lower() != "chunked":
-                return UnsupportedEncoding("the transfer encodings are: chunked")
-        elif int(headers.get("content-length", 0)) > self._limits.body_bytes:
-            return self._too_large()
-        if "expect" in headers and not request.old and headers["expect"].lower() != "100-continue":
-            return ExpectationFailed("the only expectation that can be met is 100-continue")
-        return None
-
     def on_body(self, piece: bytes) -> None:
         """A piece of the body."""
         request = self.request
         assert request is not None
         if request.size + len(piece) > self._limits.body_bytes:
-            self._refuse(request, self._too_large())
+            self._refuse(request, too_large(self._limits))
             raise _Refused
         if request.refusal is None:
             request.add_body(piece)
@@ -178,7 +156,7 @@ class Intake:
         request, self.request = self.request, None
         if request is None:
             return
-        if self._parser.should_upgrade() and _has_body(request) and request.method != b"CONNECT":
+        if self._parser.should_upgrade() and has_body(request) and request.method != b"CONNECT":
             self._stalled = request
             return
         request.seal()
@@ -196,9 +174,6 @@ class Intake:
             self._parser.feed_data(rest)
 
     # -- what is not in order
-
-    def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(f"the limit is {self._limits.body_bytes} bytes")
 
     def _expected(self, request: Request) -> None:
         """The caller waits with the body until it is told to go on, or that it is in vain."""
@@ -257,8 +232,3 @@ class Intake:
         if self.request is not None:
             self.request, self.more = None, True
         self.stopped = True
-
-
-def _has_body(request: Request) -> bool:
-    headers = request.headers
-    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
