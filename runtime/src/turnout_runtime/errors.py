@@ -56,6 +56,10 @@ class WorkflowSetupFailed(StartError):
     """The workflow could not be created, set up, or warmed up."""
 
 
+class ModelServerNotReady(StartError):
+    """The server that a model runs on does not answer, or does not get the model ready."""
+
+
 class BatchInvalid(StartError):
     """What an offline run reads or writes is missing, or does not fit what it was told."""
 
@@ -138,6 +142,30 @@ class RequestTimeout(RequestError):
     slug = "timeout"
     title = "The request took too long"
     http_status = 504
+
+
+class StageTimeout(RequestTimeout):
+    """One stage's part of the budget is spent; `stage` is `facts` or `inference`."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__(f"the budget of {stage} is spent")
+        self.stage = stage
+
+
+class RequestIdReused(RequestError):
+    """A request_id came again with another body, within the window in which it names one request."""
+
+    slug = "request-id-reused"
+    title = "The request_id belongs to another request"
+    http_status = 422
+
+
+class ModelUnavailable(RequestError):
+    """The server that a model runs on does not answer, or has lost the model."""
+
+    slug = "model-unavailable"
+    title = "The model's server is not available"
+    http_status = 503
 
 
 class Draining(RequestError):

@@ -10,7 +10,8 @@ from types import ModuleType
 from typing import Any
 
 from turnout_runtime.errors import BundleInvalid
-from turnout_runtime.models.model import Loaded, Runner
+from turnout_runtime.models.model import Loaded
+from turnout_runtime.models.outcome import Runner
 from turnout_runtime.workflow.features import Row
 
 _PREFERRED = ("CUDAExecutionProvider", "CPUExecutionProvider")
