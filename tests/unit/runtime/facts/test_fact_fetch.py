@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from turnout_runtime.errors import WorkflowError
+from turnout_runtime.errors import InvalidRequest, WorkflowError
 from turnout_runtime.facts import FactRule, Facts, Found, NoSuchKey, Scope
+from turnout_runtime.facts.caller import CallerFacts
 
 Answer = dict[str, Any] | Exception | None
 
@@ -132,3 +133,25 @@ async def test_facts_can_be_fetched_in_two_passes() -> None:
     assert "b" not in facts
     await facts.fetch(b=(facts["a"] or {})["next"])
     assert facts["b"] == {"x": 2}
+
+
+async def test_a_key_that_is_no_string_is_the_workflows_mistake() -> None:
+    with pytest.raises(WorkflowError, match="fact 'a': the key is a int, but must be a string or None"):
+        await _facts(a=FactRule(Source({}), 1.0)).fetch(a=7)  # type: ignore[arg-type]
+
+
+async def test_a_callers_mistake_abandons_what_was_asked_for() -> None:
+    source = Source({})
+    rules = {"a": FactRule(source, 60.0), "b": FactRule(CallerFacts("b"), 1.0, keyless=True)}
+    with pytest.raises(InvalidRequest):
+        await Facts(rules, Scope(0, lambda: 1.0, caller={"b": 7})).fetch(a="k", b=None)
+    await asyncio.sleep(0)
+    assert source.abandoned == ["k"]
+
+
+async def test_latency_of_what_had_to_wait_is_counted() -> None:
+    rule = FactRule(Source({"k": {}}), 1.0)
+    await _facts(a=rule).fetch(a="k")
+    await _facts(a=rule).fetch(a=None)
+    assert dict(rule.stats.latency.buckets())["+Inf"] == 1
+    assert {origin: count for origin, count in rule.stats.sources.items() if count} == {"live": 1, "missing": 1}

@@ -1,0 +1,144 @@
+"""The breaker: any order of attempts, ends and time."""
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from turnout_runtime.facts import Found, NoSuchKey, Scope
+from turnout_runtime.facts.breaker import Breaker, Guarded
+from turnout_runtime.facts.source import BadValue, BreakerOpen, SourceFailed
+
+FAILURES, RESET = 3, 2.0
+SCOPE = Scope(0, lambda: 1.0)
+
+
+class BreakerMachine(RuleBasedStateMachine):
+    """Attempts overlap: each ends whenever it likes, also long after the state has changed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.breaker = Breaker(FAILURES, RESET, clock=lambda: self.now)
+        self.state, self.since, self.in_a_row = "closed", 0.0, 0
+        self.open_attempts: list[tuple[int, int]] = []  # ticket, epoch of the model
+        self.epoch = 0
+
+    def _change(self, state: str) -> None:
+        self.state, self.since, self.in_a_row = state, self.now, 0
+        self.epoch += 1
+
+    @rule()
+    def attempt(self) -> None:
+        ticket = self.breaker.admit()
+        if self.state == "open" and self.now - self.since >= RESET:
+            self._change("half_open")
+            assert ticket is not None
+        elif self.state == "closed":
+            assert ticket is not None
+        else:
+            assert ticket is None
+            return
+        self.open_attempts.append((ticket, self.epoch))
+
+    @precondition(lambda self: self.open_attempts)
+    @rule(data=st.data(), well=st.booleans())
+    def end(self, data: st.DataObject, well: bool) -> None:
+        index = data.draw(st.integers(0, len(self.open_attempts) - 1))
+        ticket, epoch = self.open_attempts.pop(index)
+        before = self.state
+        changed = self.breaker.judge(ticket, well)
+        if epoch == self.epoch:
+            self._count(well)
+        assert changed == (self.state != before)
+
+    def _count(self, well: bool) -> None:
+        if well:
+            self.in_a_row = 0
+            if self.state == "half_open":
+                self._change("closed")
+            return
+        self.in_a_row += 1
+        if self.state == "half_open" or self.in_a_row >= FAILURES:
+            self._change("open")
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, RESET]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @invariant()
+    def same_state(self) -> None:
+        assert self.breaker.state == self.state
+
+    @invariant()
+    def one_probe_at_most(self) -> None:
+        if self.state == "half_open":
+            assert sum(epoch == self.epoch for _, epoch in self.open_attempts) == 1
+
+
+TestBreaker: Any = BreakerMachine.TestCase
+TestBreaker.settings = settings(max_examples=100, deadline=None)
+
+
+class Scripted:
+    """Answers each attempt with the next of what it is given; a pending future for None."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers, self.asked = list(answers), 0
+
+    def get(self, key: str, scope: Scope) -> Found | asyncio.Future[Found]:
+        self.asked += 1
+        answer = self.answers.pop(0)
+        if answer is None:
+            return asyncio.get_running_loop().create_future()
+        if isinstance(answer, Exception):
+            raise answer
+        assert isinstance(answer, Found | asyncio.Future)
+        return answer
+
+
+async def test_a_source_that_fails_is_left_alone_and_found_again(caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.0
+    breaker = Breaker(2, 1.0, clock=lambda: now)
+    source = Scripted(SourceFailed("status 500"), ConnectionError("http://user:pw@secret"), None, Found({"x": 1}))
+    guarded = Guarded("weather", source, breaker)
+    with caplog.at_level(logging.WARNING):
+        for kind in (SourceFailed, ConnectionError, BreakerOpen):
+            with pytest.raises(kind):
+                guarded.get("k", SCOPE)
+        assert (source.asked, breaker.state, breaker.opened, breaker.refused) == (2, "open", 1, 1)
+        now = 1.0
+        probe = guarded.get("k", SCOPE)
+        assert isinstance(probe, asyncio.Future)
+        with pytest.raises(BreakerOpen):
+            guarded.get("k", SCOPE)
+        probe.cancel()  # as its time limit does
+        await asyncio.sleep(0.01)
+        assert (breaker.state, breaker.opened) == ("open", 2)
+        now = 2.0
+        assert guarded.get("k", SCOPE) == Found({"x": 1})
+    assert breaker.state == "closed"
+    told = [
+        (record.getMessage(), getattr(record, "error", getattr(record, "breaker", None))) for record in caplog.records
+    ]
+    assert told == [
+        ("a fact cannot be had", "SourceFailed: status 500"),
+        ("a fact cannot be had", "ConnectionError"),
+        ("fact source", "open"),
+        ("a fact cannot be had", "TimeoutError"),
+        ("fact source", "open"),
+        ("fact source", "closed"),
+    ]
+
+
+async def test_a_key_without_a_fact_is_no_failure() -> None:
+    breaker = Breaker(1, 1.0)
+    guarded = Guarded("f", Scripted(NoSuchKey("k"), BadValue("not JSON"), NoSuchKey("k")), breaker)
+    for kind in (NoSuchKey, BadValue, NoSuchKey):
+        with pytest.raises(kind):
+            guarded.get("k", SCOPE)
+    assert breaker.state == "closed"
