@@ -1,4 +1,4 @@
-"""Run a bundle's workflow over past flights: its own fetch and features, with the fact tables in place of Redis."""
+"""Run a bundle's workflow over past flights: its own fetch and features, with the fact tables in place of the stores."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,10 +9,23 @@ import numpy.typing as npt
 
 from flight_delay.data import Flight
 from flight_delay.facts import Table
-from turnout_runtime.facts import Fact, Facts, Scope
+from turnout_runtime.facts import FactRule, Facts, Found, NoSuchKey, Scope
 from turnout_runtime.workflow import Context, Request, Workflow
 
 Rows = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """A fact source that answers at once, from a table."""
+
+    table: Table
+
+    def get(self, key: str, scope: Scope) -> Found:
+        """See `turnout_runtime.facts.FactSource`."""
+        if key not in self.table:
+            raise NoSuchKey(key)
+        return Found(self.table[key])
 
 
 @dataclass(frozen=True)
@@ -22,31 +35,27 @@ class Snapshot:
     tables: Mapping[str, Table]
     fallbacks: Mapping[str, dict[str, Any]]
 
-    def fact(self, name: str, key: str | None) -> Fact:
-        value = self.tables[name].get(key or "")
-        return Fact(self.fallbacks[name], "fallback", 0.0) if value is None else Fact(value, "live", 0.0)
-
-
-class OfflineFacts(Facts):
-    """The facts of one past request; fetching never waits, so a workflow that only fetches facts needs no loop."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        super().__init__({}, Scope(0, lambda: 1.0))
-        self._snapshot = snapshot
-
-    async def fetch(self, **keys: str | None) -> None:
-        self.settled.update({name: self._snapshot.fact(name, key) for name, key in keys.items()})
+    def rules(self) -> dict[str, FactRule]:
+        """What a deployment's `spec.facts` would become."""
+        return {name: FactRule(TableSource(table), 1.0, self.fallbacks[name]) for name, table in self.tables.items()}
 
 
 def feature_rows(workflow: Workflow, flights: Iterable[Flight], snapshot: Snapshot) -> Rows:
     """[flights, features] float32, one row per flight in the given order."""
-    return np.stack([_features(workflow, flight, snapshot) for flight in flights])
+    rules = snapshot.rules()
+    return np.stack([_features(workflow, context_of(workflow, flight, rules)) for flight in flights])
 
 
-def _features(workflow: Workflow, flight: Flight, snapshot: Snapshot) -> Rows:
-    ctx = Context(Request("", flight.entity_id, {}, flight.context()), OfflineFacts(snapshot), lambda: 1.0)
-    try:
-        workflow.fetch(ctx).send(None)
-    except StopIteration:
-        return np.asarray(workflow.features(ctx))
-    raise RuntimeError(f"{type(workflow).__name__}.fetch waits for more than facts, which offline data cannot answer")
+def context_of(workflow: Workflow, flight: Flight, rules: Mapping[str, FactRule]) -> Context[Any]:
+    """The context of a flight's request, checked against the workflow's own model of it."""
+    assert workflow.context_model is not None
+    asked = workflow.context_model.model_validate(flight.context())
+    request = Request("", flight.entity_id, {}, flight.context())
+    return Context(request, Facts(rules, Scope(0, lambda: 1.0)), lambda: 1.0, input=asked)
+
+
+def _features(workflow: Workflow, ctx: Context[Any]) -> Rows:
+    fetching = workflow.fetch(ctx)
+    if fetching is not None and next(iter(fetching.__await__()), None) is not None:
+        raise RuntimeError(f"{type(workflow).__name__}.fetch waits for more than facts, which offline data cannot answer")
+    return np.asarray(workflow.features(ctx))

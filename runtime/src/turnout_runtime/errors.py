@@ -147,6 +147,9 @@ class RequestTimeout(RequestError):
 class StageTimeout(RequestTimeout):
     """One stage's part of the budget is spent; `stage` is `facts` or `inference`."""
 
+    slug = "stage-timeout"
+    title = "A part of the request took too long"
+
     def __init__(self, stage: str) -> None:
         super().__init__(f"the budget of {stage} is spent")
         self.stage = stage

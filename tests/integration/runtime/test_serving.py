@@ -16,10 +16,8 @@ from aiohttp import web
 from tests.integration.runtime.process import PREDICT, Runtime, config_for, running, serving
 from tests.unit.runtime.builders import BUNDLES
 
-from turnout_runtime.predict.admission import Admission
 from turnout_runtime.predict.dataplane import Dataplane
-from turnout_runtime.predict.expiry import Expiry
-from turnout_runtime.predict.prediction import Ids, Prediction
+from turnout_runtime.predict.prediction import Prediction
 from turnout_runtime.serve.http import PredictionApi, server
 from turnout_runtime.serve.readiness import Phase, Readiness
 from turnout_runtime.workflow import Context, Decision, Workflow
@@ -170,7 +168,7 @@ def test_a_body_that_never_ends_is_given_up(echo: Runtime) -> None:
 
 async def test_a_request_that_comes_too_late_is_sent_elsewhere() -> None:
     seen: list[Prediction] = []
-    dataplane = Dataplane(Late(), {}, Admission(1, 1, 1.0), Expiry(1.0), Ids("r"), seen.append)
+    dataplane = Dataplane(workflow=Late(), sink=seen.append)
     runner = web.ServerRunner(server(PredictionApi(dataplane, Readiness(Phase.CLOSING), "demo", "r")))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

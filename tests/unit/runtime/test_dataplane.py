@@ -1,6 +1,5 @@
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -12,7 +11,8 @@ from turnout_runtime.models.model import Loaded, Model
 from turnout_runtime.predict.admission import Admission
 from turnout_runtime.predict.dataplane import Dataplane
 from turnout_runtime.predict.expiry import Expiry
-from turnout_runtime.predict.prediction import Ids, Prediction
+from turnout_runtime.predict.ids import Ids
+from turnout_runtime.predict.prediction import Prediction
 from turnout_runtime.predict.route import Route, route_of
 from turnout_runtime.workflow import Context, Decision, Features, Request, Workflow
 
@@ -20,8 +20,9 @@ IDENTITY = Identity("demo", "flow", "flow-1a2b3c4d", "sha256:aa")
 ROUTE = Route("obj", arm="main", policy_version="v1", propensity=0.9)
 FIELDS = (
     "schema_version prediction_id request_id time namespace objective model_deployment revision bundle_digest "
-    "policy_version arm cohort propensity entity_id feature_refs context facts features score decision confidence "
-    "explanations_ref fallback_used stages_ms status error_type"
+    "policy_version arm cohort propensity shadow entity_id feature_refs context facts features passes batch_size "
+    "score decision confidence explanations_ref details fallback_used fallback fallback_reason cache exceeded "
+    "stages_ms status error_type"
 )
 
 
@@ -57,14 +58,18 @@ def _dataplane(seen: list[Prediction], timeout: float = 1.0) -> Dataplane:
     flow = Flow()
     flow.models = {"m": Model("m", None, Loaded(lambda rows: [row[0] + 1.0 for row in rows], 2))}  # type: ignore[arg-type]
     rules = {"f": FactRule(Silent(), 0.01, {"v": 7})}
-    return Dataplane(flow, rules, Admission(2, 2, 0.02), Expiry(timeout), Ids("flow-1a2b3c4d"), seen.append)
+    return Dataplane(
+        workflow=flow,
+        facts=rules,
+        admission=Admission(2, 2, 0.02),
+        expiry=Expiry(timeout),
+        ids=Ids("flow-1a2b3c4d"),
+        sink=seen.append,
+    )
 
 
-def _body(**context: Any) -> Callable[[], Awaitable[bytes]]:
-    async def read() -> bytes:
-        return json.dumps({"request_id": "r", "entity_id": "e", "context": context}).encode()
-
-    return read
+def _body(**context: Any) -> bytes:
+    return json.dumps({"request_id": "r", "entity_id": "e", "context": context}).encode()
 
 
 async def _record(timeout: float = 1.0, **context: Any) -> dict[str, Any]:
@@ -82,7 +87,7 @@ async def test_a_prediction_can_be_reconstructed_from_its_record() -> None:
     record = await _record(x=1.5, note="a\nb")
     assert " ".join(record) == FIELDS
     expected = {
-        "schema_version": 1, "request_id": "r", "namespace": "demo", "objective": "obj", "model_deployment": "flow",
+        "schema_version": 2, "request_id": "r", "namespace": "demo", "objective": "obj", "model_deployment": "flow",
         "revision": "flow-1a2b3c4d", "bundle_digest": "sha256:aa", "policy_version": "v1", "arm": "main",
         "cohort": None, "propensity": 0.9, "entity_id": "e", "context": {"x": 1.5, "note": "a\nb"}, "facts": {},
         "features": {"x": 1.5, "y": None}, "score": 2.5, "decision": "yes", "confidence": 0.5,
@@ -151,22 +156,14 @@ async def test_a_caller_that_goes_cancels_the_work_and_leaves_a_record() -> None
     assert dataplane.admission.active == 0
 
 
-async def test_a_body_that_cannot_be_read() -> None:
+async def test_what_a_door_turns_away_leaves_a_prediction() -> None:
     seen: list[Prediction] = []
-
-    async def too_large() -> bytes:
-        raise BodyTooLarge("x")
-
-    async def never() -> bytes:
-        await asyncio.sleep(60)
-        return b""
-
     route = route_of("obj", {"x-request-id": "r-9", "x-turnout-entity": "e-9"})
-    await _dataplane(seen, 0.05).predict(route, too_large)
-    await _dataplane(seen, 0.05).predict(route, never)
-    records = [json.loads(encode(IDENTITY, p)) for p in seen]
-    assert [(r["status"], r["error_type"]) for r in records] == [("invalid", "body-too-large"), ("timeout", "timeout")]
-    assert [(r["request_id"], r["entity_id"], r["context"]) for r in records] == [("r-9", "e-9", None)] * 2
+    prediction = _dataplane(seen).refuse(route, BodyTooLarge("x"))
+    assert seen == [prediction]
+    record = json.loads(encode(IDENTITY, prediction))
+    assert (record["status"], record["error_type"]) == ("invalid", "body-too-large")
+    assert (record["request_id"], record["entity_id"], record["context"]) == ("r-9", "e-9", None)
 
 
 def test_a_workflows_log_lines_carry_the_request(caplog: pytest.LogCaptureFixture) -> None:

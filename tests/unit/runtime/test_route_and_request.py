@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from turnout_runtime.errors import InvalidRequest
-from turnout_runtime.predict.request import parse_request
+from turnout_runtime.predict.request import parse_document, parse_request
 from turnout_runtime.predict.route import Route, cohort_of, route_of
 from turnout_runtime.workflow import Request
 
@@ -19,6 +19,10 @@ GATEWAY = {
     "x-turnout-entity": "user-7",
     "x-request-id": "r-1",
 }
+
+
+def parse(body: bytes, route: Route) -> Request:
+    return parse_request(parse_document(body), route)
 
 
 def test_the_gateways_headers_are_read() -> None:
@@ -53,17 +57,17 @@ def test_header_bytes_that_are_no_utf8_have_a_cohort_and_a_text() -> None:
 
 def test_a_whole_request() -> None:
     body = {"request_id": "r", "entity_id": "e", "feature_refs": {"a": "b"}, "context": {"x": [1]}}
-    request = parse_request(json.dumps(body).encode(), DIRECT)
+    request = parse(json.dumps(body).encode(), DIRECT)
     assert (request.request_id, request.entity_id, request.feature_refs, request.context) == tuple(body.values())
 
 
 def test_ids_come_from_the_gateway_where_the_body_has_none() -> None:
-    request = parse_request(b'{"context":{},"request_id":null}', route_of("x", GATEWAY))
+    request = parse(b'{"context":{},"request_id":null}', route_of("x", GATEWAY))
     assert (request.request_id, request.entity_id, request.feature_refs) == ("r-1", "user-7", {})
 
 
 def test_a_request_id_is_made_where_there_is_none() -> None:
-    one, two = (parse_request(b'{"context":{}}', DIRECT).request_id for _ in range(2))
+    one, two = (parse(b'{"context":{}}', DIRECT).request_id for _ in range(2))
     assert one != two
     assert len(one) == 32
 
@@ -89,7 +93,7 @@ def test_a_request_id_is_made_where_there_is_none() -> None:
 )
 def test_a_wrong_request_names_the_field(body: bytes, told: str) -> None:
     with pytest.raises(InvalidRequest, match=told):
-        parse_request(body, DIRECT)
+        parse(body, DIRECT)
 
 
 JSON = st.recursive(
@@ -102,7 +106,7 @@ FIELDS = st.sampled_from(["context", "entity_id", "request_id", "feature_refs", 
 
 def _outcome(body: bytes) -> Request | InvalidRequest:
     try:
-        return parse_request(body, DIRECT)
+        return parse(body, DIRECT)
     except InvalidRequest as error:
         return error
 

@@ -14,7 +14,8 @@ from turnout_runtime.log.files import LogFiles
 from turnout_runtime.log.record import Identity
 from turnout_runtime.log.writer import LogWriter
 from turnout_runtime.predict.admission import Admission
-from turnout_runtime.predict.prediction import Prediction, rfc3339
+from turnout_runtime.predict.ids import rfc3339
+from turnout_runtime.predict.prediction import Prediction
 from turnout_runtime.predict.route import Route
 from turnout_runtime.serve.metrics import ServingMetrics
 from turnout_runtime.serve.problems import problem
@@ -31,7 +32,9 @@ CONTRACT = {
 
 
 def _prediction(arm: str | None = None, error: BaseException | None = None, **fields: Any) -> Prediction:
-    prediction = Prediction(Route("obj", arm), "id", 1_700_000_000_123_456_789, 0.0, **fields)
+    prediction = Prediction(Route("obj", arm), "id", 1_700_000_000_123_456_789, 0.0)
+    for name, value in fields.items():
+        setattr(prediction, name, value)
     prediction.total = 0.004
     if error:
         prediction.fail(error)

@@ -6,9 +6,12 @@ from typing import Any
 import orjson
 
 from turnout_runtime.facts import Fact
-from turnout_runtime.predict.prediction import STAGES, Prediction, rfc3339
+from turnout_runtime.predict.ids import rfc3339
+from turnout_runtime.predict.prediction import STAGES, Prediction
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_NOTHING: dict[str, Any] = {}
+_json = orjson.Fragment
 _NOT_REACHED: dict[str, float | None] = dict.fromkeys(STAGES)
 
 
@@ -40,16 +43,24 @@ def encode(identity: Identity, prediction: Prediction) -> bytes:
             "arm": route.arm,
             "cohort": route.cohort,
             "propensity": route.propensity,
+            "shadow": route.shadow,
             "entity_id": request.entity_id if request else route.entity,
-            "feature_refs": request.feature_refs if request else None,
-            "context": prediction.context_json,
-            "facts": {name: _fact(fact) for name, fact in prediction.facts.items()},
+            "feature_refs": _json(prediction.refs_json) if prediction.refs_json else _NOTHING if request else None,
+            "context": _json(prediction.context_json) if prediction.context_json else None,
+            "facts": {name: _fact(fact) for name, fact in prediction.facts.items()} if prediction.facts else _NOTHING,
             "features": prediction.features,
+            "passes": prediction.passes,
+            "batch_size": prediction.batch_size,
             "score": decision.score if decision else None,
             "decision": decision.decision if decision else None,
             "confidence": decision.confidence if decision else None,
             "explanations_ref": decision.explanations_ref if decision else None,
-            "fallback_used": prediction.fallback_used,
+            "details": prediction.details if decision else None,
+            "fallback_used": prediction.fallback is not None,
+            "fallback": prediction.fallback,
+            "fallback_reason": prediction.fallback_reason,
+            "cache": _cache(prediction) if prediction.cache else None,
+            "exceeded": prediction.exceeded,
             "stages_ms": _milliseconds(prediction),
             "status": prediction.status,
             "error_type": prediction.error_type,
@@ -60,8 +71,18 @@ def encode(identity: Identity, prediction: Prediction) -> bytes:
 
 
 def _fact(fact: Fact) -> dict[str, Any]:
-    fields = {"value": fact.value, "source": fact.source, "latency_ms": fact.latency_ms}
+    fields = {
+        "value": fact.value,
+        "source": fact.source,
+        "latency_ms": fact.latency_ms,
+        "age_ms": fact.age_ms,
+    }
     return fields if fact.reason is None else {**fields, "reason": fact.reason}
+
+
+def _cache(prediction: Prediction) -> dict[str, Any]:
+    age = prediction.cache_age
+    return {"status": prediction.cache, "age_ms": None if age is None else int(age * 1e6) / 1e3}
 
 
 def _milliseconds(prediction: Prediction) -> dict[str, float | None]:

@@ -23,6 +23,10 @@ class Admission:
         """Requests that wait now."""
         return len(self._waiting)
 
+    def full(self) -> bool:
+        """Whether there is neither a free place nor one to wait in."""
+        return self.active >= self._concurrency and len(self._waiting) >= self._max_depth
+
     def try_enter(self) -> bool:
         """Take a free place at once, if there is one."""
         if self.active >= self._concurrency:

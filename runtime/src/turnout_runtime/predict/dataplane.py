@@ -1,91 +1,221 @@
-"""Takes one request through the workflow's stages, within the pod's limits; every request leaves one prediction."""
+"""Takes one request through its workflow, within the pod's limits; every request leaves one prediction."""
 
 import asyncio
+import logging
+import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from turnout_runtime.errors import TurnoutError
+from pydantic import BaseModel
+
+from turnout_runtime.config import Budget
+from turnout_runtime.errors import InvalidRequest, RequestError, TurnoutError, WorkflowError
 from turnout_runtime.facts import FactRule, Facts, Scope
 from turnout_runtime.predict.admission import Admission
+from turnout_runtime.predict.cache import AnswersByKey
 from turnout_runtime.predict.expiry import Expiry
-from turnout_runtime.predict.prediction import Ids, Prediction
-from turnout_runtime.predict.request import parse_request
+from turnout_runtime.predict.ids import Ids
+from turnout_runtime.predict.ladder import Ladder, settle
+from turnout_runtime.predict.pipeline import Emit, Pipeline
+from turnout_runtime.predict.prediction import Prediction, Sink
+from turnout_runtime.predict.replays import Replays, digest_of
+from turnout_runtime.predict.request import Document, parse_context, parse_document, parse_request
 from turnout_runtime.predict.route import Route
+from turnout_runtime.telemetry.throttle import Throttle
 from turnout_runtime.workflow import Context, Workflow
-from turnout_runtime.workflow.decision import checked
-from turnout_runtime.workflow.features import as_named
 
-Sink = Callable[[Prediction], None]
+_log = logging.getLogger("turnout.predict")
+_NO_RULES: Mapping[str, FactRule] = {}
+_NO_BUDGET = Budget()
+_LEAST_RESERVE = 0.005  # seconds, or a twentieth of a short timeout: what is left to answer when facts or model hang
 
 
 class CallerGone(TurnoutError):
     """The caller closed the connection before there was an answer."""
 
 
-@dataclass(frozen=True, slots=True)
 class Dataplane:
-    """What is behind every interface of the pod."""
+    """What is behind every interface: HTTP, gRPC, a batch, an embedded workflow. Without limits by default."""
 
-    workflow: Workflow
-    facts: Mapping[str, FactRule]
-    admission: Admission
-    expiry: Expiry
-    ids: Ids
-    sink: Sink
+    def __init__(
+        self,
+        *,
+        workflow: Workflow,
+        facts: Mapping[str, FactRule] = _NO_RULES,
+        admission: Admission | None = None,
+        expiry: Expiry | None = None,
+        ids: Ids | None = None,
+        sink: Sink | None = None,
+        budget: Budget = _NO_BUDGET,
+        cache: AnswersByKey | None = None,
+        idempotency: Replays | None = None,
+    ) -> None:
+        """The workflow's models must be set; the `sink` may be set later."""
+        self.workflow, self.facts = workflow, facts
+        self.admission, self.cache, self.idempotency = admission, cache, idempotency
+        self.expiry = expiry = expiry or Expiry()
+        self._ids, self.sink = ids or Ids(""), sink
+        self._reserve = budget.postprocess_seconds or min(_LEAST_RESERVE, expiry.timeout / 20)
+        self._pipeline = Pipeline(workflow, expiry, budget)
+        self._ladder = Ladder(workflow, self._pipeline.contract, cache)
+        self._context_model = workflow.context_model
+        self._throttle = Throttle()
 
-    async def predict(self, route: Route, read: Callable[[], Awaitable[bytes]]) -> Prediction:
-        """Read the body with `read`, answer it, and hand the finished prediction to the sink.
+    async def predict(
+        self,
+        route: Route,
+        body: bytes | Document,
+        *,
+        started: float | None = None,
+        time_ns: int | None = None,
+        emit: Emit | None = None,
+    ) -> Prediction:
+        """Answer a request, and hand the finished prediction to the sink; a replay is the first one's prediction.
 
-        Never raises but `CancelledError`, when the caller has gone; what went wrong is in the prediction.
+        `body` is JSON, or a document that is parsed already. `started` is when the request's headers came (performance
+        counter): its time counts from there. `time_ns` is its time in the world, by default now. `emit` gets the
+        chunks of a workflow that streams. Never raises but `CancelledError`, when the caller has gone; what went
+        wrong is in the prediction.
         """
-        now = time.time_ns()
-        prediction = Prediction(route, self.ids.new(now), now, time.perf_counter())
+        prediction = self._begin(route, started, time_ns)
         try:
-            await self._within_limits(prediction, read)
+            first = await self._answer(prediction, body, emit)
         except asyncio.CancelledError:
             prediction.fail(CallerGone())
+            self._finish(prediction)
             raise
         except Exception as error:  # the workflow is foreign code: whatever it raises ends this request only
             prediction.fail(error)
-        finally:
-            prediction.finish()
-            self.sink(prediction)
+        else:
+            if first is not None:
+                return first
+        self._finish(prediction)
         return prediction
 
-    async def _within_limits(self, prediction: Prediction, read: Callable[[], Awaitable[bytes]]) -> None:
-        with self.expiry.limit():
-            prediction.accept(parse_request(await read(), prediction.route))
-            prediction.enter("queue")
-            if not self.admission.try_enter():
-                await self.admission.wait()
-            try:
-                await self._run(prediction)
-            finally:
-                self.admission.leave()
+    def refuse(self, route: Route, error: RequestError) -> Prediction:
+        """The prediction of a request that a door turned away."""
+        prediction = self._begin(route, None, None)
+        prediction.fail(error)
+        self._finish(prediction)
+        return prediction
 
-    async def _run(self, prediction: Prediction) -> None:
-        workflow, ctx = self.workflow, self._context(prediction)
-        prediction.facts = ctx.facts.settled
-        prediction.enter("facts")
-        await workflow.fetch(ctx)
-        prediction.enter("features")
-        features = workflow.features(ctx)
-        prediction.features = as_named(workflow.feature_names, features)
-        prediction.enter("model")
-        score = await workflow.predict(ctx, features)
-        prediction.enter("decide")
-        prediction.decision = decision = checked(workflow.decide(ctx, score))
-        prediction.fallback_used = decision.fallback_used or ctx.facts.fallback_used
+    def overloaded(self) -> bool:
+        """Whether a request that came now would be shed."""
+        return self.admission is not None and self.admission.full()
 
-    def _context(self, prediction: Prediction) -> Context:
-        deadline = prediction.started + self.expiry.timeout
-        route = prediction.route
+    def close(self) -> None:
+        """Give up the threads of slow stages."""
+        self._pipeline.threads.close()
 
-        def remaining() -> float:
-            return deadline - time.perf_counter()
+    def _begin(self, route: Route, started: float | None, time_ns: int | None) -> Prediction:
+        now = time.time_ns() if time_ns is None else time_ns
+        prediction = Prediction(route, self._ids.new(now), now, time.perf_counter() if started is None else started)
+        allowed, reserve = self.expiry.timeout, self._reserve
+        if route.timeout is not None and route.timeout < allowed:
+            allowed = route.timeout
+            reserve = min(reserve, allowed / 2)
+        if allowed is not math.inf:
+            prediction.deadline = prediction.started + allowed
+            prediction.limit = prediction.deadline - reserve
+        return prediction
 
-        request = prediction.request
+    def _finish(self, prediction: Prediction) -> None:
+        prediction.finish()
+        for budget in prediction.exceeded:
+            if self._throttle.allows(budget):
+                fields = {"budget": budget, "prediction_id": prediction.prediction_id}
+                _log.warning("a part of the request's time was not enough", extra=fields)
+        if self.sink is not None:
+            self.sink(prediction)
+
+    async def _answer(self, prediction: Prediction, body: bytes | Document, emit: Emit | None) -> Prediction | None:
+        """Fill in the prediction; or the first one's, when this is a replay."""
+        document = parse_document(body)
+        prediction.accept(parse_request(document, prediction.route))
+        if self.idempotency is None or document.get("request_id") is None:
+            await self._question(prediction, emit)
+            return None
+        return await self._once(self.idempotency, digest_of(document), prediction, emit)
+
+    async def _once(
+        self, replays: Replays, digest: bytes, prediction: Prediction, emit: Emit | None
+    ) -> Prediction | None:
+        assert prediction.request is not None
+        key = prediction.route.objective, prediction.request.request_id
+        with self.expiry.until(prediction.limit):
+            first = await replays.first(key, digest)
+        if first is not None:
+            return first
+        answered = False
+        try:
+            await self._question(prediction, emit)
+            answered = True
+        finally:
+            replays.settle(key, prediction if answered else None)
+        return None
+
+    async def _question(self, prediction: Prediction, emit: Emit | None) -> None:
+        request, context, typed = prediction.request, prediction.context_json, None
         assert request is not None
-        facts = Facts(self.facts, Scope(prediction.time_ns, remaining, caller=request.feature_refs))
-        return Context(request, facts, remaining, route.arm, route.policy_version)
+        assert context is not None
+        if self._context_model is not None and (request.context or request.features is None):
+            typed = parse_context(self._context_model, context)
+        if self.cache is not None and (key := self.cache.key(request)) is not None:
+            prediction.cache_key = key
+            if self.cache.fresh(key, prediction):
+                return
+        prediction.enter("queue")
+        admission = self.admission
+        if admission is None:
+            await self._run(prediction, typed, emit)
+            return
+        if not admission.try_enter():
+            with self.expiry.until(prediction.limit):
+                await admission.wait()
+        try:
+            await self._run(prediction, typed, emit)
+        finally:
+            admission.leave()
+
+    async def _run(self, prediction: Prediction, typed: BaseModel | None, emit: Emit | None) -> None:
+        ctx = self._context(prediction, typed)
+        try:
+            await self._pipeline.run(ctx, prediction, emit)
+        except InvalidRequest:
+            raise
+        except asyncio.CancelledError:
+            if _cancelled():
+                raise
+            self._ladder.catch(ctx, prediction, WorkflowError("the workflow awaits something that was cancelled"))
+        except Exception as error:
+            self._ladder.catch(ctx, prediction, error)
+        else:
+            settle(ctx, prediction)
+            if self.cache is not None and prediction.cache_key is not None:
+                self.cache.keep(prediction.cache_key, prediction)
+
+    def _context(self, prediction: Prediction, typed: BaseModel | None) -> Context:
+        request, route, workflow = prediction.request, prediction.route, self.workflow
+        assert request is not None
+        time_ns = prediction.time_ns
+        scope = Scope(time_ns, prediction.facts_remaining, route.traceparent, request.feature_refs, route.tracestate)
+        facts = Facts(self.facts, scope)
+        prediction.facts = facts.settled
+        return Context(
+            request,
+            facts,
+            prediction.remaining,
+            route.arm,
+            route.policy_version,
+            input=typed,
+            models=workflow.models,
+            artifacts=workflow.artifacts,
+            shadow=route.shadow,
+            time_ns=time_ns,
+        )
+
+
+def _cancelled() -> bool:
+    """Whether somebody cancels this request, and not just a future that its workflow awaits."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,63 +1,120 @@
 """Everything that one request leaves behind, filled in as it goes through the stages."""
 
-import base64
-import os
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 import orjson
-import xxhash
+from pydantic import BaseModel
 
-from turnout_runtime.errors import BodyTooLarge, Draining, InvalidRequest, Overloaded, RequestError, RequestTimeout
+from turnout_runtime.errors import (
+    BodyTooLarge,
+    Draining,
+    InvalidRequest,
+    Overloaded,
+    RequestError,
+    RequestIdReused,
+    RequestTimeout,
+    StageTimeout,
+)
 from turnout_runtime.facts import Fact
 from turnout_runtime.predict.route import Route
 from turnout_runtime.workflow import Decision, Request
 
 Status = Literal["ok", "shed", "timeout", "error", "invalid"]
 Stage = Literal["queue", "facts", "features", "model", "decide"]
+CacheStatus = Literal["hit", "miss", "stale"]
 STAGES: tuple[Stage, ...] = ("queue", "facts", "features", "model", "decide")
 _NO_FACTS: Mapping[str, Fact] = {}
+_NO_STAGES: Mapping[Stage, float] = {}
+
+Sink = Callable[["Prediction"], None]
+"""What becomes of a finished prediction; must not raise."""
 
 
-@dataclass(slots=True)
 class Prediction:
-    """One request's way. Times of `started`, `since` and `total` are seconds of the monotonic performance counter.
+    """One request's way. Moments (`started`, `deadline`, …) are seconds of the performance counter.
 
-    `stages` has the seconds spent in each stage that was reached, also one that was cut short.
+    What is not set yet is the class's own value: a request pays only for what happens to it.
     """
 
-    route: Route
-    prediction_id: str
-    time_ns: int
-    started: float
+    deadline: float = float("inf")
+    """When the answer must be there."""
+    limit: float = float("inf")
+    """When facts and model must be done, so that time to decide is left."""
+    facts_limit: float = float("inf")
+    """When the facts of the current pass must be there."""
+
     status: Status = "ok"
     error: BaseException | None = None
     request: Request | None = None
-    context_json: orjson.Fragment | None = None
-    facts: Mapping[str, Fact] = field(default_factory=lambda: _NO_FACTS)
+    context_json: bytes | None = None
+    """The request's context as it came, whatever the workflow does to it."""
+    refs_json: bytes | None = None
+    """The same of its feature_refs; None when there are none."""
+    facts: Mapping[str, Fact] = _NO_FACTS
     features: Mapping[str, float] | None = None
+    passes: int = 0
+    """How often features and model ran: 2 after `refine`, 0 when the answer was remembered or there is none."""
+    batch_size: int | None = None
     decision: Decision | None = None
-    fallback_used: bool = False
-    stages: dict[Stage, float] = field(default_factory=dict)
+    fallback: str | None = None
+    """Which fallback the answer rests on: a rung of the ladder, `facts`, `stale_facts`, or the workflow's own step."""
+    fallback_reason: str | None = None
+    exceeded: tuple[str, ...] = ()
+    """Budgets that were exceeded: facts, inference, postprocess."""
+    cache_key: bytes | None = None
+    cache: CacheStatus | None = None
+    cache_age: float | None = None
+    """Seconds since the remembered answer was made."""
+    stages: Mapping[Stage, float] = _NO_STAGES
+    """Seconds spent in each stage that was reached, also one that was cut short; known once it is finished."""
     total: float = 0.0
-    _stage: Stage | None = None
-    _since: float = 0.0
+
+    def __init__(self, route: Route, prediction_id: str, time_ns: int, started: float) -> None:
+        self.route = route
+        self.prediction_id = prediction_id
+        self.time_ns = time_ns
+        self.started = started
+        self.marks: list[tuple[Stage, float]] = []
+        """Stages in the order in which they began, and when."""
 
     def accept(self, request: Request) -> None:
-        """Take the parsed request; its context is kept as it came, whatever the workflow does to it later."""
+        """Take the parsed request; raises `InvalidRequest` for what cannot be logged, such as a bottomless nesting."""
         self.request = request
-        self.context_json = orjson.Fragment(orjson.dumps(request.context))
+        self.context_json = _encoded("context", request.context)
+        if request.feature_refs:
+            self.refs_json = _encoded("feature_refs", request.feature_refs)
 
-    def enter(self, stage: Stage | None) -> None:
-        """The current stage ends here and, unless None, the next one begins."""
+    @property
+    def details(self) -> Any:
+        """The decision's details as JSON holds them."""
+        details = self.decision and self.decision.details
+        return details.model_dump(mode="json") if isinstance(details, BaseModel) else details
+
+    @property
+    def fallback_used(self) -> bool:
+        """Whether the answer rests on any fallback."""
+        return self.fallback is not None
+
+    def remaining(self) -> float:
+        """Seconds until the answer must be there; negative when that is past."""
+        return self.deadline - time.perf_counter()
+
+    def facts_remaining(self) -> float:
+        """Seconds that are left to fetch facts."""
+        return self.facts_limit - time.perf_counter()
+
+    def enter(self, stage: Stage) -> float:
+        """The current stage ends here and the next one begins; says when."""
         now = time.perf_counter()
-        if self._stage is not None:
-            self.stages[self._stage] = now - self._since
-        self._stage, self._since = stage, now
+        self.marks.append((stage, now))
+        return now
+
+    def exceed(self, budget: str) -> None:
+        """This part of the time was not enough."""
+        if budget not in self.exceeded:
+            self.exceeded = (*self.exceeded, budget)
 
     def fail(self, error: BaseException) -> None:
         """It ends with this error."""
@@ -65,17 +122,34 @@ class Prediction:
 
     def finish(self) -> None:
         """Nothing more happens."""
-        self.enter(None)
-        self.total = time.perf_counter() - self.started
+        now = end = time.perf_counter()
+        self.total = now - self.started
+        stages: dict[Stage, float] = {}
+        for stage, began in reversed(self.marks):
+            stages[stage] = stages.get(stage, 0.0) + end - began
+            end = began
+        self.stages = {stage: stages[stage] for stage in STAGES if stage in stages}
 
     @property
     def error_type(self) -> str | None:
-        """What went wrong, in a word: a problem's slug, the cause of a shed request, or an exception's class."""
-        if isinstance(self.error, Overloaded):
-            return self.error.cause
-        if isinstance(self.error, RequestError):
-            return self.error.slug
-        return None if self.error is None else type(self.error).__name__
+        """What went wrong, in a word: see `word`."""
+        return None if self.error is None else word(self.error)
+
+
+def _encoded(field: str, value: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        raise InvalidRequest(f"{field}: {error}") from None
+
+
+def word(error: BaseException) -> str:
+    """An error in a word: a problem's slug, the cause of a shed request, or an exception's class."""
+    if isinstance(error, Overloaded):
+        return error.cause
+    if isinstance(error, StageTimeout):
+        return f"{error.stage}-timeout"
+    return error.slug if isinstance(error, RequestError) else type(error).__name__
 
 
 def _status(error: BaseException) -> Status:
@@ -84,30 +158,7 @@ def _status(error: BaseException) -> Status:
             return "shed"
         case RequestTimeout():
             return "timeout"
-        case InvalidRequest() | BodyTooLarge():
+        case InvalidRequest() | BodyTooLarge() | RequestIdReused():
             return "invalid"
         case _:
             return "error"
-
-
-class Ids:
-    """Makes prediction ids: opaque tokens that still tell us the revision and the time they were made at."""
-
-    def __init__(self, revision: str) -> None:
-        self._prefix = xxhash.xxh32_digest(revision.encode())
-
-    def new(self, time_ns: int) -> str:
-        """22 URL-safe characters: 4 bytes of revision hash, 6 of milliseconds since 1970, 6 random."""
-        token = self._prefix + (time_ns // 1_000_000).to_bytes(6, "big") + os.urandom(6)
-        return base64.urlsafe_b64encode(token)[:22].decode()
-
-
-def rfc3339(time_ns: int) -> str:
-    """UTC time with microseconds."""
-    seconds, nanoseconds = divmod(time_ns, 1_000_000_000)
-    return f"{_second(seconds)}.{nanoseconds // 1000:06d}Z"
-
-
-@lru_cache(maxsize=4)  # thousands of requests share a second
-def _second(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"

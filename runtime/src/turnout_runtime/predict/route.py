@@ -1,4 +1,4 @@
-"""Which policy, arm and cohort a request belongs to, as the gateway's headers say it. Pure."""
+"""Which policy, arm and cohort a request belongs to, and how long it may take, as its headers say it. Pure."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,10 +7,14 @@ import xxhash
 
 COHORTS = 10_000
 _MAX_TEXT = 256  # characters of a header that are kept in a record
+_GRPC_UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 
 
 class Route(NamedTuple):
-    """How a request came here; all but the objective is None when the pod was called without the gateway."""
+    """How a request came here; all but the objective is None when the pod was called without the gateway.
+
+    `timeout` is in seconds. `shadow` marks a copy whose answer nobody waits for.
+    """
 
     objective: str
     arm: str | None = None
@@ -19,20 +23,49 @@ class Route(NamedTuple):
     entity: str | None = None
     cohort: int | None = None
     request_id: str | None = None
+    timeout: float | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
+    shadow: bool = False
 
 
 def route_of(objective: str, headers: Mapping[str, str]) -> Route:
-    """Read the gateway's headers; what is absent or malformed becomes None."""
-    entity, salt = headers.get("x-turnout-entity"), headers.get("x-turnout-objective")
+    """Read the headers; what is absent or malformed becomes None."""
+    get = headers.get
+    entity, salt, traceparent = get("x-turnout-entity"), get("x-turnout-objective"), get("traceparent")
     return Route(
-        objective=objective,
-        arm=_text(headers.get("x-turnout-arm")),
-        policy_version=_text(headers.get("x-turnout-policy-version")),
-        propensity=_probability(headers.get("x-turnout-propensity")),
-        entity=_text(entity),
-        cohort=cohort_of(salt, entity) if salt and entity else None,
-        request_id=_text(headers.get("x-request-id")),
+        objective,
+        _text(get("x-turnout-arm")),
+        _text(get("x-turnout-policy-version")),
+        _probability(get("x-turnout-propensity")),
+        _text(entity),
+        cohort_of(salt, entity) if salt and entity else None,
+        _text(get("x-request-id")),
+        timeout_of(get("x-request-timeout-ms"), get("grpc-timeout"), get("x-envoy-expected-rq-timeout-ms")),
+        traceparent,
+        get("tracestate") if traceparent is not None else None,
+        get("x-turnout-shadow") == "true",
     )
+
+
+def timeout_of(caller_ms: str | None, grpc: str | None, envoy_ms: str | None) -> float | None:
+    """The least of the timeouts that callers and gateways announce, in seconds; Envoy's 0 means none."""
+    least = None if caller_ms is None else _milliseconds(caller_ms)
+    if grpc is not None and (given := _grpc_timeout(grpc)) is not None:
+        least = given if least is None else min(least, given)
+    if envoy_ms is not None and (given := _milliseconds(envoy_ms)):
+        least = given if least is None else min(least, given)
+    return least
+
+
+def _milliseconds(text: str) -> float | None:
+    return int(text) / 1000 if len(text) < 12 and text.isascii() and text.isdigit() else None
+
+
+def _grpc_timeout(text: str) -> float | None:
+    """`100m` and the like: up to 8 digits and a unit (gRPC over HTTP/2)."""
+    digits, unit = text[:-1], _GRPC_UNITS.get(text[-1:])
+    return int(digits) * unit if unit and len(digits) <= 8 and digits.isascii() and digits.isdigit() else None
 
 
 def _text(header: str | None) -> str | None:

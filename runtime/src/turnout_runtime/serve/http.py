@@ -3,10 +3,11 @@
 Below aiohttp's application layer: with one route, its router and middlewares would be a tenth of a request's cost.
 """
 
+import asyncio
 import re
+import time
 from asyncio import Task
 from dataclasses import dataclass
-from functools import partial
 
 import orjson
 from aiohttp import web
@@ -24,7 +25,9 @@ from turnout_runtime.errors import (
     NotFound,
     Overloaded,
     RequestError,
+    RequestTimeout,
 )
+from turnout_runtime.predict.answer import answer
 from turnout_runtime.predict.dataplane import Dataplane
 from turnout_runtime.predict.prediction import Prediction
 from turnout_runtime.predict.request import MAX_BODY
@@ -52,12 +55,24 @@ class PredictionApi:
             objective = self._objective(request)
         except RequestError as error:
             return self._problem(error)
-        read = _drained if self.readiness.phase is Phase.CLOSING else partial(_read_body, request)
-        prediction = await self.dataplane.predict(route_of(objective, request.headers), read)
+        prediction = await self._predict(request, objective)
         response = self._answer(prediction) if prediction.error is None else self._failure(prediction)
         if self.readiness.phase is not Phase.READY:
             response.force_close()  # the next request on this connection goes to another pod
         return response
+
+    async def _predict(self, request: web.BaseRequest, objective: str) -> Prediction:
+        route, started = route_of(objective, request.headers), time.perf_counter()
+        try:
+            if self.readiness.phase is Phase.CLOSING:
+                raise Draining("try again, another replica answers")
+            async with asyncio.timeout(self.dataplane.expiry.timeout):
+                body = await _read_body(request)
+        except TimeoutError:
+            return self.dataplane.refuse(route, RequestTimeout("the body did not come in time"))
+        except RequestError as error:
+            return self.dataplane.refuse(route, error)
+        return await self.dataplane.predict(route, body, started=started)
 
     def _objective(self, request: web.BaseRequest) -> str:
         """The objective in the path; raises what keeps the request out."""
@@ -69,21 +84,7 @@ class PredictionApi:
         return match[2]
 
     def _answer(self, prediction: Prediction) -> web.Response:
-        request, decision = prediction.request, prediction.decision
-        assert request is not None
-        assert decision is not None
-        body = {
-            "prediction_id": prediction.prediction_id,
-            "request_id": request.request_id,
-            "model_version": self.revision,
-            "policy_version": prediction.route.policy_version,
-            "score": decision.score,
-            "decision": decision.decision,
-            "confidence": decision.confidence,
-            "explanations_ref": decision.explanations_ref,
-            "fallback_used": prediction.fallback_used,
-        }
-        return self._response(200, orjson.dumps(body), "application/json")
+        return self._response(200, orjson.dumps(answer(prediction, self.revision)), "application/json")
 
     def _failure(self, prediction: Prediction) -> web.Response:
         assert prediction.error is not None
@@ -114,10 +115,6 @@ async def _read_body(request: web.BaseRequest) -> bytes:
         raise BodyTooLarge(_LIMIT) from None
     except (web.RequestPayloadError, HttpProcessingError) as error:
         raise InvalidRequest(f"the body cannot be read: {type(error).__name__}") from error
-
-
-async def _drained() -> bytes:
-    raise Draining("try again, another replica answers")
 
 
 def server(api: PredictionApi) -> web.Server:

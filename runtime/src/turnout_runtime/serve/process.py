@@ -20,10 +20,7 @@ from turnout_runtime.load import LoadedWorkflow, load_workflow
 from turnout_runtime.log.files import LogFiles
 from turnout_runtime.log.record import Identity
 from turnout_runtime.log.writer import LogWriter
-from turnout_runtime.predict.admission import Admission
-from turnout_runtime.predict.dataplane import Dataplane
-from turnout_runtime.predict.expiry import Expiry
-from turnout_runtime.predict.prediction import Ids
+from turnout_runtime.predict.build import dataplane
 from turnout_runtime.serve.admin import AdminApi
 from turnout_runtime.serve.http import PredictionApi, server
 from turnout_runtime.serve.metrics import ServingMetrics
@@ -70,9 +67,7 @@ class Pod:
         bundle = await asyncio.to_thread(
             obtain, config.bundle.uri, config.bundle.digest, config.bundle.path, self._cache
         )
-        loaded = await load_workflow(
-            bundle, config.serving, model_server=config.model_server, requires=config.requires
-        )
+        loaded = await load_workflow(bundle, config.serving, model_server=config.model_server, requires=config.requires)
         await stores.warm()
         http = self._http(bundle, loaded, stores, log)
         self._on_signals(self._stop.set)
@@ -97,18 +92,12 @@ class Pod:
     def _http(self, bundle: Bundle, loaded: LoadedWorkflow, stores: FactStores, log: LogWriter) -> web.ServerRunner:
         config, serving = self._config, self._config.serving
         identity = Identity(config.namespace, config.model_deployment, config.revision, bundle.digest)
-        admission = Admission(serving.concurrency, serving.max_queue_depth, serving.max_queue_wait_seconds)
-        metrics = ServingMetrics(identity, admission, log, loaded.model_seconds)
+        plane = dataplane(loaded.workflow, stores.rules, serving, config.revision)
+        assert plane.admission is not None
+        metrics = ServingMetrics(identity, plane.admission, log, loaded.model_seconds)
         self._registry.register(metrics)
-        dataplane = Dataplane(
-            workflow=loaded.workflow,
-            facts=stores.rules,
-            admission=admission,
-            expiry=Expiry(serving.timeout_seconds),
-            ids=Ids(config.revision),
-            sink=PredictionSink(identity, metrics, log),
-        )
-        api = PredictionApi(dataplane, self._readiness, config.namespace, config.revision)
+        plane.sink = PredictionSink(identity, metrics, log)
+        api = PredictionApi(plane, self._readiness, config.namespace, config.revision)
         return web.ServerRunner(server(api), shutdown_timeout=serving.timeout_seconds + 1)
 
     async def _listen(self, runner: web.BaseRunner, port: int, name: str) -> None:

@@ -4,5 +4,7 @@ from turnout_runtime.workflow.base import Workflow
 from turnout_runtime.workflow.context import Context, Request
 from turnout_runtime.workflow.decision import Decision
 from turnout_runtime.workflow.features import Features
+from turnout_runtime.workflow.functions import stages
+from turnout_runtime.workflow.threads import inline, threaded
 
-__all__ = ["Context", "Decision", "Features", "Request", "Workflow"]
+__all__ = ["Context", "Decision", "Features", "Request", "Workflow", "inline", "stages", "threaded"]

@@ -2,17 +2,24 @@
 
 from dataclasses import dataclass, replace
 from math import isfinite
+from typing import Any, Generic
+
+from pydantic import BaseModel
+from typing_extensions import TypeVar
 
 from turnout_runtime.errors import WorkflowError
 
+DetailsT = TypeVar("DetailsT", default=Any)
+
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Generic[DetailsT]):
     """The business answer to one request.
 
     `score` and `confidence` are finite numbers in the workflow's own units (usually a probability, 0..1).
     `explanations_ref` is a reference that the caller may resolve later. `fallback_used` says that the answer rests on
-    a fallback; facts that came from one set it in the response by themselves.
+    a fallback; facts that came from one set it in the response by themselves. `details` is the workflow's own part of
+    the answer, an instance of the model that it declares.
     """
 
     decision: str
@@ -20,21 +27,43 @@ class Decision:
     confidence: float
     explanations_ref: str | None = None
     fallback_used: bool = False
+    details: DetailsT | None = None
 
 
-def checked(decision: object) -> Decision:
-    """The decision with plain floats; raises `WorkflowError` when it is no decision or not finite."""
-    if not isinstance(decision, Decision):
-        raise WorkflowError(f"decide() returned {type(decision).__name__}, not a Decision")
-    _check_text("Decision.decision", decision.decision)
-    if decision.explanations_ref is not None:
-        _check_text("Decision.explanations_ref", decision.explanations_ref)
-    score, confidence = decision.score, decision.confidence
-    if type(score) is float and type(confidence) is float and isfinite(score) and isfinite(confidence):
-        return decision
-    return replace(
-        decision, score=finite("Decision.score", score), confidence=finite("Decision.confidence", confidence)
-    )
+class Contract:
+    """What the workflow declared about its decisions: `decisions` are the strings allowed (none: any)."""
+
+    __slots__ = ("_allowed", "_details")
+
+    def __init__(self, decisions: tuple[str, ...] = (), details: type[BaseModel] | None = None) -> None:
+        self._allowed = frozenset(decisions)
+        self._details = details
+
+    def checked(self, decision: object) -> Decision:
+        """The decision with plain floats; raises `WorkflowError` for what is no decision, or not as declared."""
+        if not isinstance(decision, Decision):
+            raise WorkflowError(f"decide() returned {type(decision).__name__}, not a Decision")
+        if self._allowed:
+            if decision.decision not in self._allowed:
+                raise WorkflowError(f"Decision.decision is {decision.decision!r}; declared are {sorted(self._allowed)}")
+        else:
+            _check_text("Decision.decision", decision.decision)
+        if decision.explanations_ref is not None:
+            _check_text("Decision.explanations_ref", decision.explanations_ref)
+        if decision.details is not None:
+            self._check_details(decision.details)
+        score, confidence = decision.score, decision.confidence
+        if type(score) is float and type(confidence) is float and isfinite(score) and isfinite(confidence):
+            return decision
+        return replace(
+            decision, score=finite("Decision.score", score), confidence=finite("Decision.confidence", confidence)
+        )
+
+    def _check_details(self, details: object) -> None:
+        if self._details is None:
+            raise WorkflowError("Decision.details: the workflow declares no model for it: class …(Workflow[In, Out])")
+        if not isinstance(details, self._details):
+            raise WorkflowError(f"Decision.details is {type(details).__name__}, not {self._details.__name__}")
 
 
 def _check_text(name: str, value: object) -> None:

@@ -1,0 +1,141 @@
+"""The stages of one workflow in their order, each within its part of the request's time."""
+
+import time
+from collections.abc import Awaitable, Callable
+from math import inf
+from typing import Any
+
+from turnout_runtime.config import Budget
+from turnout_runtime.errors import InvalidRequest, WorkflowError
+from turnout_runtime.predict.expiry import Expiry
+from turnout_runtime.predict.prediction import Prediction
+from turnout_runtime.predict.stage import Stage, Threads
+from turnout_runtime.workflow import Context, Decision, Features, Workflow
+from turnout_runtime.workflow.base import overrides
+from turnout_runtime.workflow.decision import finite
+from turnout_runtime.workflow.entry import contract
+from turnout_runtime.workflow.features import as_named, as_row
+
+Emit = Callable[[Any], Awaitable[None]]
+_GRACE = 0.005  # seconds that facts which time out have to fall back by themselves, before their stage is cut
+
+
+class Pipeline:
+    """Runs facts, features, model and decide; stages that the workflow leaves out cost nothing."""
+
+    def __init__(self, workflow: Workflow, expiry: Expiry, budget: Budget) -> None:
+        self.contract = contract(workflow)
+        self.threads = Threads()
+        self._workflow, self._budget = workflow, budget
+        self._names = workflow.feature_names
+        self._fetch, self._features, self._predict = map(self._stage, ("fetch", "features", "predict"))
+        self._refine = workflow.refine if overrides(workflow, "refine") else None
+        self._decide = Stage("decide", workflow.decide, self.threads)
+        self._working, self._deciding = expiry, Expiry(expiry.timeout)
+        self._fetching, self._inferring = Expiry(stage="facts"), Expiry(stage="inference")
+
+    def _stage(self, name: str) -> Stage | None:
+        return Stage(name, getattr(self._workflow, name), self.threads) if overrides(self._workflow, name) else None
+
+    async def run(self, ctx: Context, prediction: Prediction, emit: Emit | None) -> None:
+        """Answer the request; raises whatever a stage raises, and `RequestTimeout`."""
+        with self._working.until(prediction.limit):
+            score = await self._score(ctx, prediction)
+        began = prediction.enter("decide")
+        decision = self._decide(ctx, score)
+        if type(decision) is not Decision:
+            with self._deciding.until(prediction.deadline):
+                decision = await _decision(decision, emit)
+        self._spent(prediction, "postprocess", self._budget.postprocess_seconds, began)
+        prediction.decision = self.contract.checked(decision)
+
+    async def _score(self, ctx: Context, prediction: Prediction) -> float:
+        assert prediction.request is not None
+        if prediction.request.features is not None:
+            return await self._precomputed(ctx, prediction, prediction.request.features)
+        if self._fetch is not None:
+            await self._facts(prediction, self._fetch, ctx)
+        score = await self._pass(ctx, prediction)
+        if self._refine is not None and (wanted := self._refine(ctx, score)):
+            ctx.facts_pass = 2
+            await self._facts(prediction, ctx.facts.fetch, **wanted)
+            score = await self._pass(ctx, prediction)
+        return score
+
+    async def _pass(self, ctx: Context, prediction: Prediction) -> float:
+        """Features and model once."""
+        prediction.passes += 1
+        prediction.enter("features")
+        features: Features = ()
+        if self._features is not None:
+            features = self._features(ctx)
+            if hasattr(features, "__await__"):
+                features = await features
+        prediction.features = as_named(self._names, features)
+        return await self._model(ctx, prediction, features)
+
+    async def _precomputed(self, ctx: Context, prediction: Prediction, row: list[float]) -> float:
+        if len(row) != len(self._names):
+            raise InvalidRequest(f"features: must be the {len(self._names)} of this workflow, not {len(row)}")
+        prediction.passes = 1
+        prediction.features = as_named(self._names, row)
+        return await self._model(ctx, prediction, row)
+
+    async def _facts(self, prediction: Prediction, fetch: Callable[..., Any], *args: Any, **keys: Any) -> None:
+        began = prediction.enter("facts")
+        budget = self._budget.facts_seconds
+        if budget is None:
+            prediction.facts_limit = prediction.limit
+            if (fetching := fetch(*args, **keys)) is not None:
+                await fetching
+            return
+        prediction.facts_limit = min(began + budget, prediction.limit)
+        try:
+            with self._fetching.until(prediction.facts_limit + _GRACE):
+                if (fetching := fetch(*args, **keys)) is not None:
+                    await fetching
+        finally:
+            self._spent(prediction, "facts", budget, began)
+
+    async def _model(self, ctx: Context, prediction: Prediction, features: Features) -> float:
+        began = prediction.enter("model")
+        if began >= prediction.limit:
+            raise self._working.error()
+        budget = self._budget.inference_seconds
+        if budget is None:
+            return await self._infer(ctx, prediction, features, prediction.limit - began)
+        try:
+            with self._inferring.until(began + budget):
+                return await self._infer(ctx, prediction, features, min(budget, prediction.limit - began))
+        finally:
+            self._spent(prediction, "inference", budget, began)
+
+    async def _infer(self, ctx: Context, prediction: Prediction, features: Features, remaining: float) -> float:
+        if self._predict is not None:
+            result = self._predict(ctx, features)
+            return finite("predict()", await result if hasattr(result, "__await__") else result)
+        name = self._workflow.model
+        if name is None:
+            return 0.0
+        model = self._workflow.models[name]
+        score = await model.score(as_row(self._names, features), None if remaining == inf else remaining)
+        prediction.batch_size = model.stats.last_batch
+        return score
+
+    def _spent(self, prediction: Prediction, name: str, budget: float | None, began: float) -> None:
+        if budget is not None and time.perf_counter() - began > budget:
+            prediction.exceed(name)
+
+
+async def _decision(result: Any, emit: Emit | None) -> object:
+    """The decision that a `decide` comes to, its chunks sent on their way; None when it yields none."""
+    if not hasattr(result, "__aiter__"):
+        return await result if hasattr(result, "__await__") else result
+    last: object = None
+    async for item in result:
+        if isinstance(last, Decision):
+            raise WorkflowError("decide() yields after its Decision")
+        last = item
+        if emit is not None and not isinstance(item, Decision):
+            await emit(item)
+    return last

@@ -1,0 +1,70 @@
+"""Calls a stage the way it was written: awaited, on the event loop, or in a thread when it is slow."""
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from turnout_runtime.workflow.threads import placement
+
+_log = logging.getLogger("turnout.predict")
+SLOW = 0.002  # seconds; what a stage may keep all other requests waiting for
+_SMOOTHING = 1 / 16
+_OUTLIER = 5 * SLOW  # one long pause of the machine is no reason to pay for a thread ever after
+
+
+class Threads:
+    """The pool that slow stages share; its threads start with the first of them."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+
+    def run(self, function: Callable[..., Any], *args: Any) -> "asyncio.Future[Any]":
+        """The function's result, later; cancelling gives it up unless it runs already."""
+        if self._pool is None:
+            workers = len(os.sched_getaffinity(0)) + 4
+            self._pool = ThreadPoolExecutor(workers, thread_name_prefix="turnout-stage")
+        context = contextvars.copy_context()
+        return asyncio.get_running_loop().run_in_executor(self._pool, context.run, function, *args)
+
+    def close(self) -> None:
+        """Give up what has not begun."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Stage:
+    """One stage of a workflow. Calling it gives its result, or something to await."""
+
+    __slots__ = ("_function", "_mean", "_measured", "_name", "_threads", "offloaded")
+
+    def __init__(self, name: str, function: Callable[..., Any], threads: Threads) -> None:
+        mark = placement(function)
+        waits = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+        self._name, self._function, self._threads = name, function, threads
+        self.offloaded = mark == "thread" and not waits
+        self._measured = mark is None and not waits
+        self._mean = 0.0
+
+    def __call__(self, *args: Any) -> Any:
+        """The stage's result, or an awaitable of it."""
+        if self._measured:
+            began = time.perf_counter()
+            result = self._function(*args)
+            self._observe(time.perf_counter() - began)
+            return result
+        return self._threads.run(self._function, *args) if self.offloaded else self._function(*args)
+
+    def _observe(self, seconds: float) -> None:
+        self._mean += (min(seconds, _OUTLIER) - self._mean) * _SMOOTHING
+        if self._mean > SLOW:
+            self._measured, self.offloaded = False, True
+            _log.warning(
+                "a slow stage moves to a thread; mark it with @threaded, or with @inline to keep it",
+                extra={"stage": self._name, "mean_ms": round(self._mean * 1e3, 3)},
+            )
