@@ -34,6 +34,11 @@ def at_most(metric: str, value: float | None, limit: float, unit: str = "") -> R
     return Row(metric, value, unit, f"≤ {limit:g}", value is not None and value <= limit)
 
 
+def at_least(metric: str, value: float | None, limit: float, unit: str = "") -> Row:
+    """A figure that must reach `limit`; a missing one is a miss."""
+    return Row(metric, value, unit, f"≥ {limit:g}", value is not None and value >= limit)
+
+
 def ratio(ours: float | None, theirs: float | None) -> float | None:
     """`ours` over `theirs`, None where either is missing or nothing."""
     return ours / theirs if ours is not None and theirs else None

@@ -7,7 +7,7 @@ A request that finds no free connection waits for one, and its latency counts fr
 import gc
 import select
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
 from benchmarks.runtime.outcomes import Floats, Ledger, Outcomes
@@ -17,16 +17,25 @@ FALLBACK = b'"fallback_used":true'
 _TURN = 0.05  # seconds that the loop sleeps at most
 
 
-def offer(port: int, requests: Sequence[bytes], due: Floats, connections: int = 64, patience: float = 2.0) -> Outcomes:
+def offer(
+    port: int,
+    requests: Sequence[bytes],
+    due: Floats,
+    connections: int = 64,
+    *,
+    patience: float = 2.0,
+    on_start: Callable[[], None] = lambda: None,
+) -> Outcomes:
     """Send `requests` (whole HTTP messages, in turn, then again from the first) to loopback at the times `due`.
 
-    After the last was due, answers are waited for `patience` seconds more.
+    Times count from when `on_start` is called. After the last was due, answers are waited for `patience` seconds more.
     """
     collecting = gc.isenabled()
     gc.disable()
     load = _Load(port, requests, Ledger(due))
     try:
         load.connect(connections)
+        on_start()
         load.run(patience)
         return load.ledger.outcomes()
     finally:

@@ -25,7 +25,7 @@ LIMITS: Mapping[str, Any] = {
     "drainSeconds": 0.0,
 }
 _LOG_FILE = {"maxFileBytes": 16 * 2**20, "maxFiles": 3}
-_PATH = "/v1/bench/payments/predict"
+_DIALECT = Dialect("/v1/bench/payments/predict", lambda payment: compact(enveloped(payment)), json.loads)
 
 
 class Turnout(Server):
@@ -50,9 +50,7 @@ class Turnout(Server):
         flags = ["--config", config, "--cache", self.folder / "cache", "--host", "127.0.0.1"]
         ports = ["--port", str(port), "--admin-port", str(self.admin)]
         argv = [sys.executable, "-m", "turnout_runtime", *flags, *ports]
-        super().__init__(
-            name, argv, port, Dialect(_PATH, lambda payment: compact(enveloped(payment)), json.loads), core
-        )
+        super().__init__(name, argv, port, _DIALECT, core)
 
     def is_ready(self) -> bool:
         """Whether /readyz says so."""

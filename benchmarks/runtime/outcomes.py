@@ -40,7 +40,7 @@ class Outcomes:
         return self._where(np.isin(self.status, statuses))
 
     def latency(self, percent: float) -> float | None:
-        """Percentile (nearest rank) of the milliseconds from due to done; what was lost took forever. None of nothing."""
+        """Percentile (nearest rank) of milliseconds from due to done; None of nothing, and where that one was lost."""
         return _percentile(self.done - self.due, percent)
 
     def lag(self, percent: float = 99) -> float | None:
@@ -77,4 +77,5 @@ class Ledger:
 def _percentile(seconds: Floats, percent: float) -> float | None:
     if not len(seconds):
         return None
-    return float(np.percentile(seconds, percent, method="inverted_cdf")) * 1000
+    value = float(np.percentile(seconds, percent, method="inverted_cdf"))
+    return value * 1000 if np.isfinite(value) else None

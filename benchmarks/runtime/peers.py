@@ -18,9 +18,8 @@ _WORKLOAD = HERE / "workload"
 def aiohttp(core: int) -> Server:
     """The yardstick."""
     python, port = _program("aiohttp", "python"), free_port()
-    return Server(
-        "aiohttp", [python, _PEERS / "aiohttp" / "server.py", str(port)], port, _plain(), core, _environment()
-    )
+    argv = [python, _PEERS / "aiohttp" / "server.py", str(port)]
+    return Server("aiohttp", argv, port, _plain(), core, _environment())
 
 
 def fastapi(core: int) -> Server:

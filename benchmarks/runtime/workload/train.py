@@ -8,6 +8,7 @@ A process of its own: training brings libraries along that the load's process ha
 """
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +30,7 @@ def fraud() -> bytes:
     """Boosted trees over an invented risk."""
     rows = np.array([features(p["amount"], p["country"], p["device"], p["history"]) for p in payments(ROWS, seed=0)])
     rows = rows.astype(np.float32)
-    risk = (
-        0.8 * rows[:, 0]
-        - 0.9 * rows[:, 1]
-        + 0.7 * rows[:, 5]
-        + rows[:, 10]
-        - rows[:, 13]
-        + 0.3 * np.sin(3 * rows[:, 2])
-    )
+    risk = 0.8 * rows[:, 0] - 0.9 * rows[:, 1] + 0.7 * rows[:, 5] + rows[:, 10] - rows[:, 13]
     noise = np.random.default_rng(0).normal(0, 0.8, ROWS)
     labels = (risk - risk.mean()) / risk.std() + noise > 0.4
     model = HistGradientBoostingClassifier(
@@ -49,7 +43,7 @@ def fraud() -> bytes:
 def network() -> bytes:
     """WIDTH -> HIDDEN -> HIDDEN -> HIDDEN -> 1 with ReLU."""
     sizes = (WIDTH, HIDDEN, HIDDEN, HIDDEN)
-    weights = {f"w{layer}": _random(shape, layer) for layer, shape in enumerate(zip(sizes, sizes[1:], strict=False))}
+    weights = {f"w{layer}": _random(shape, layer) for layer, shape in enumerate(pairwise(sizes))}
     nodes, last = [_clipped()], "x"
     for layer in range(len(weights)):
         nodes += [_node("MatMul", [last, f"w{layer}"], f"m{layer}"), _node("Relu", [f"m{layer}"], f"h{layer}")]

@@ -1,0 +1,1 @@
+"""What is measured: each module has a `Result`, `measure(bench, result)` that fills it, and `rows(result)`."""
