@@ -14,7 +14,7 @@ from turnout_runtime.config.facts import (
 )
 from turnout_runtime.config.file import ModelServer, PredictionLog, Requires, RuntimeConfig, TritonServer, load
 from turnout_runtime.config.part import from_env
-from turnout_runtime.config.serving import AnswerCache, Batching, Budget, Idempotency, Serving
+from turnout_runtime.config.serving import AnswerCache, Batching, Budget, Idempotency, Serving, unlimited
 
 __all__ = [
     "AnswerCache",
@@ -40,4 +40,5 @@ __all__ = [
     "TritonServer",
     "from_env",
     "load",
+    "unlimited",
 ]

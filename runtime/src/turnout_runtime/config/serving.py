@@ -66,3 +66,13 @@ class Serving(Part):
         if (self.access == "gateway") != (self.gateway_ca is not None):
             raise ValueError("gatewayCa is needed for access: gateway, and only there")
         return self
+
+
+_LONG = 3600.0
+
+
+def unlimited(rows: int, batching: Batching | None = None) -> Serving:
+    """Limits that nobody runs into, for work that no caller waits for: `rows` at once, an hour each."""
+    limits = {"concurrency": rows, "maxQueueDepth": rows, "maxQueueWaitSeconds": _LONG, "timeoutSeconds": _LONG}
+    shared = batching or Batching.model_validate({"maxSize": rows})
+    return Serving.model_validate({**limits, "drainSeconds": 0, "batching": shared})

@@ -56,6 +56,13 @@ class Columns:
             return _parsed(quoted(name))
         return _seconds(f"TRY_CAST({quoted(name)} AS DOUBLE)")
 
+    def json(self, name: str) -> str:
+        """A column as JSON text: that of an object, in a column of strings as well as in a struct."""
+        if self.raw:
+            return f"CAST(json_extract({RAW}, {_path(name)}) AS VARCHAR)"
+        kind = next(column.type for column in self.all if column.name == name)
+        return quoted(name) if kind == "VARCHAR" else f"CAST(to_json({quoted(name)}) AS VARCHAR)"
+
     def values(self, without: Collection[str]) -> "Values":
         """All other columns."""
         if self.raw:
@@ -89,8 +96,11 @@ def literal(text: str) -> str:
 
 
 def _extracted(name: str) -> str:
-    path = '$."' + name.replace('"', '\\"') + '"'
-    return f"json_extract_string({RAW}, {literal(path)})"
+    return f"json_extract_string({RAW}, {_path(name)})"
+
+
+def _path(name: str) -> str:
+    return literal('$."' + name.replace('"', '\\"') + '"')
 
 
 def _parsed(text: str) -> str:

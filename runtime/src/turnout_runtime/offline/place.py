@@ -1,7 +1,7 @@
-"""Where tables and parts lie: folders of this machine, or prefixes of an object store. Files appear whole or not at all.
+"""Where tables and parts lie: folders of this machine, or prefixes of an object store.
 
-An object store is reached through obstore, which takes credentials and endpoints from the environment
-(AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, …).
+Files appear whole or not at all. An object store is reached through obstore, which takes credentials and endpoints
+from the environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, …).
 """
 
 import os

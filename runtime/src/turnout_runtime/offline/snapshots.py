@@ -60,9 +60,9 @@ def _entries(field: str, location: SnapshotLocation, table: Table, scratch: Path
     key, time = table.columns.text(location.key_column), table.columns.time(location.time_column)
     names = [f"v{number}" for number in range(len(values.sql))]
     fields = ", ".join(f"{sql} AS {name}" for sql, name in zip(values.sql, names, strict=True))
-    numbered = f"SELECT *, row_number() OVER () AS n FROM read_parquet({_paths(table)})"  # noqa: S608  # quoted
-    rows = f"SELECT {key} AS k, {time} AS t, {', '.join(filter(None, (fields, 'n')))} FROM ({numbered})"  # noqa: S608
-    ordered = f"SELECT {', '.join(('k', 't', *names))}, n FROM ({rows}) ORDER BY k, t, n"  # noqa: S608
+    numbered = f"SELECT *, row_number() OVER () AS n FROM read_parquet({_paths(table)})"
+    rows = f"SELECT {key} AS k, {time} AS t, {', '.join(filter(None, (fields, 'n')))} FROM ({numbered})"
+    ordered = f"SELECT {', '.join(('k', 't', *names))}, n FROM ({rows}) ORDER BY k, t, n"
     with database(scratch) as connection:
         cursor = connection.execute(ordered)
         while block := cursor.fetchmany(_BLOCK):

@@ -37,16 +37,15 @@ class Table:
 
 
 def format_of(uri: str, said: Format | None, field: str) -> Format:
-    """The format as told, else by the name's ending; raises `BatchInvalid` naming the configuration's `field`."""
-    if said is not None:
-        return said
+    """The format by the name's ending, else as told; raises `BatchInvalid` naming the configuration's `field`."""
     name = uri.removesuffix(".gz").removesuffix(".zst")
     for suffix, found in _SUFFIXES.items():
         if name.endswith(suffix):
             return found
-    raise BatchInvalid(
-        f"{field}: {uri} does not end in {', '.join(_SUFFIXES)}: say format: {'|'.join(get_args(Format))}"
-    )
+    if said is not None:
+        return said
+    formats, endings = ", ".join(get_args(Format)), ", ".join(_SUFFIXES)
+    raise BatchInvalid(f"{field}: {uri} does not end in {endings}: say its format: {formats}")
 
 
 def open_table(uri: str, said: Format | None, scratch: Path, field: str) -> Table:
@@ -80,7 +79,7 @@ def read(connection: Any, table: Table, sql: Sequence[str], start: int, stop: in
         if low < high:
             source = f"read_parquet({literal(str(path))}, file_row_number = true)"
             where = f"file_row_number >= {low} AND file_row_number < {high}"
-            cursor = connection.execute(f"SELECT {', '.join(sql)} FROM {source} WHERE {where}")  # noqa: S608  # quoted
+            cursor = connection.execute(f"SELECT {', '.join(sql)} FROM {source} WHERE {where}")
             while block := cursor.fetchmany(_ROW_GROUP):
                 yield block
         first += count

@@ -1,0 +1,59 @@
+"""The rules of facts offline: snapshots, what callers send, and nothing live."""
+
+from collections.abc import Mapping
+
+from turnout_runtime.config import FactConfig
+from turnout_runtime.errors import BatchInvalid
+from turnout_runtime.facts import FactRule
+from turnout_runtime.facts.caller import CallerFacts
+from turnout_runtime.offline.job import Job
+from turnout_runtime.offline.snapshots import Snapshot, SnapshotSource
+
+_TIMEOUT = 60.0  # seconds; a snapshot answers at once
+
+
+class OfflineRules(dict[str, FactRule]):
+    """Rules by name; remembers in `undeclared` for what else a workflow asked."""
+
+    def __init__(self, rules: Mapping[str, FactRule]) -> None:
+        super().__init__(rules)
+        self.undeclared: set[str] = set()
+
+    def __contains__(self, name: object) -> bool:
+        known = super().__contains__(name)
+        if not known:
+            self.undeclared.add(str(name))
+        return known
+
+    def check(self) -> None:
+        """Raise `BatchInvalid` when a workflow asked for what there is not: all rows would end like that."""
+        if self.undeclared:
+            name = min(self.undeclared)
+            raise BatchInvalid(
+                f"the workflow fetches the fact {name!r}, and there is no snapshot of it: add --facts {name}=TABLE"
+                f" (batch.facts.{name})"
+            )
+
+
+def rules(job: Job, snapshots: Mapping[str, Snapshot]) -> OfflineRules:
+    """A rule for each snapshot, with its fact's declared fallback, and for each fact that comes with the request."""
+    found = {
+        name: FactRule(SnapshotSource(snapshot), _TIMEOUT, _fallback(job.facts.get(name)))
+        for name, snapshot in snapshots.items()
+    }
+    for name, field in job.caller_facts.items():
+        source = CallerFacts(field, job.facts[name].timestamp_field)
+        found[name] = FactRule(source, _TIMEOUT, job.facts[name].fallback, keyless=True)
+    return OfflineRules(found)
+
+
+def check_sources(job: Job) -> None:
+    """Raise `BatchInvalid` for a declared fact that has no snapshot: what is live now is not what it was then."""
+    for name, fact in job.facts.items():
+        if name not in job.batch.facts and fact.caller is None:
+            remedy = f"add batch.facts.{name} (--facts {name}=TABLE)"
+            raise BatchInvalid(f"facts.{name}: a live source knows no past: {remedy}")
+
+
+def _fallback(fact: FactConfig | None) -> dict[str, object] | None:
+    return None if fact is None else fact.fallback
