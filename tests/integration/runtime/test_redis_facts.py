@@ -3,69 +3,18 @@
 import asyncio
 import json
 import os
-import shutil
-import signal
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.integration.runtime.process import Runtime, config_for, free_port, running
+from tests.integration.runtime.fact_servers import PASSWORD, RedisServer
+from tests.integration.runtime.process import Runtime, config_for, running
 from tests.unit.runtime.builders import BUNDLES
 
 from turnout_runtime.facts import Found
 from turnout_runtime.facts.redis import RedisStore
-
-PASSWORD = "s3cret"
-
-
-class RedisServer:
-    """A redis-server process on loopback, without persistence."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        program = shutil.which("redis-server")
-        if program is None:
-            pytest.fail("these tests need a real Redis: apt-get install redis-server")
-        options = f"--port {self.port} --bind 127.0.0.1 --save '' --appendonly no --requirepass {PASSWORD}"
-        self.process = subprocess.Popen(
-            ["bash", "-c", f"exec {program} {options}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 10
-        while not self._answers():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-
-    def _answers(self) -> bool:
-        try:
-            return self.command("PING") == b"+PONG\r\n"
-        except OSError:
-            return False
-
-    def command(self, *words: str) -> bytes:
-        """The reply's first line."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
-            stream = connection.makefile("rwb")
-            for parts in (("AUTH", PASSWORD), words):
-                stream.write(f"*{len(parts)}\r\n".encode())
-                stream.writelines(f"${len(part.encode())}\r\n{part}\r\n".encode() for part in parts)
-                stream.flush()
-                reply = stream.readline()
-            return reply
-
-    def signal(self, number: int) -> None:
-        assert self.process is not None
-        self.process.send_signal(number)
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
+from turnout_runtime.facts.values import Decoder
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +36,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory, redis: RedisServer) -> Ite
         },
         "plane": {"redis": {"urlFromEnv": "WEATHER_URL", "keyPrefix": "plane:"}, "timeoutSeconds": 0.15},
     }
-    url = f"redis://:{PASSWORD}@127.0.0.1:{redis.port}/0"
-    with running(folder, config_for(folder, BUNDLES / "echo", facts=facts), WEATHER_URL=url) as started:
+    with running(folder, config_for(folder, BUNDLES / "echo", facts=facts), WEATHER_URL=redis.url) as started:
         yield started
 
 
@@ -138,7 +86,7 @@ def test_a_value_of_another_type_is_as_absent(runtime: Runtime, redis: RedisServ
 
 def test_a_frozen_store_costs_its_timeout_and_is_found_again(runtime: Runtime, redis: RedisServer) -> None:
     redis.command("SET", "plane:N1", '{"seats": 150}')
-    redis.signal(signal.SIGSTOP)
+    redis.freeze()
     try:
         started = time.monotonic()
         fallback_used, facts = _ask(runtime, weather="JFK:7", plane="N1")
@@ -147,7 +95,7 @@ def test_a_frozen_store_costs_its_timeout_and_is_found_again(runtime: Runtime, r
         assert _sources(facts) == {"weather": ("fallback", "timeout"), "plane": ("missing", "timeout")}
         assert 140 < facts["weather"]["latency_ms"] < 1000
     finally:
-        redis.signal(signal.SIGCONT)
+        redis.thaw()
     _wait_until_live(runtime, 5)
 
 
@@ -172,14 +120,14 @@ def test_connections_that_went_stale_cost_nothing(runtime: Runtime, redis: Redis
 
 async def test_wishes_that_found_all_connections_busy_are_answered_later(redis: RedisServer) -> None:
     redis.command("SET", "x", '{"x": 1}')
-    store = RedisStore(f"redis://:{PASSWORD}@127.0.0.1:{redis.port}", longest_timeout=10.0)
-    assert await store.connect()
-    redis.signal(signal.SIGSTOP)
+    store = RedisStore(redis.url, longest_timeout=10.0)
+    await store.connect()
+    redis.freeze()
     wishes = []
     for _ in range(12):
-        wishes.append(store.get("x"))
+        wishes.append(store.get("x", Decoder()))
         await asyncio.sleep(0.005)  # a turn of its own for each
-    redis.signal(signal.SIGCONT)
+    redis.thaw()
     assert await asyncio.wait_for(asyncio.gather(*wishes), 10) == [Found({"x": 1})] * 12
     await store.close()
 
