@@ -17,6 +17,7 @@ from typing import IO, cast
 
 from turnout_runtime.bundle.digest import digest_of, sha256_of
 from turnout_runtime.bundle.paths import MAX_BYTES, Budget, check_no_clash, check_path
+from turnout_runtime.bundle.progress import Progress, Tell, quiet
 from turnout_runtime.bundle.tree import files_in
 from turnout_runtime.errors import BundleInvalid
 
@@ -71,6 +72,18 @@ def _checked(member: tarfile.TarInfo) -> str | None:
     return check_path(name)
 
 
+class _Told:
+    """A reader that tells of each block."""
+
+    def __init__(self, stream: IO[bytes], tell: Tell) -> None:
+        self._stream, self._tell = stream, tell
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._tell(len(data))
+        return data
+
+
 @contextmanager
 def _stream(archive: Path) -> Iterator[_Counted]:
     with archive.open("rb") as raw:
@@ -97,12 +110,14 @@ def unpack(archive: Path, folder: Path) -> None:
             raise BundleInvalid(f"{path!r} is both a file and a folder in the bundle") from error
 
 
-def pack(folder: Path, archive: Path) -> None:
+def pack(folder: Path, archive: Path, progress: Progress = quiet) -> None:
     """Write the folder as a .tar.gz whose bytes depend on its files only; the archive appears whole or not at all."""
-    paths = files_in(folder)
+    budget = Budget()
+    paths = files_in(folder, budget)
     with tempfile.NamedTemporaryFile(dir=archive.parent, prefix=f".{archive.name}.", delete=False) as out:
         try:
-            _write(folder, paths, cast(IO[bytes], out))
+            with progress("packing", budget.bytes, "B") as tell:
+                _write(folder, paths, cast(IO[bytes], out), tell)
             os.chmod(out.name, 0o644)  # an archive to be shared, like any built file
             os.replace(out.name, archive)
         except BaseException:
@@ -110,7 +125,7 @@ def pack(folder: Path, archive: Path) -> None:
             raise
 
 
-def _write(folder: Path, paths: list[str], out: IO[bytes]) -> None:
+def _write(folder: Path, paths: list[str], out: IO[bytes], tell: Tell) -> None:
     with (
         gzip.GzipFile(filename="", mode="wb", fileobj=out, mtime=0) as packed,
         tarfile.open(fileobj=cast(IO[bytes], packed), mode="w", format=tarfile.PAX_FORMAT) as tar,
@@ -119,4 +134,4 @@ def _write(folder: Path, paths: list[str], out: IO[bytes]) -> None:
             info = tarfile.TarInfo(path)
             info.size = (folder / path).stat().st_size
             with (folder / path).open("rb") as content:
-                tar.addfile(info, content)
+                tar.addfile(info, cast(IO[bytes], _Told(content, tell)))

@@ -10,11 +10,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from turnout_runtime.cli import bundle, log
+from turnout_runtime.cli import batch, bundle, log
 from turnout_runtime.errors import TurnoutError
 from turnout_runtime.failure import redact
 
-_GROUPS = (bundle, log)
+_GROUPS = (bundle, batch, log)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ from turnout_runtime.bundle.source import Bundle
 from turnout_runtime.config import unlimited
 from turnout_runtime.embedded.background import Background
 from turnout_runtime.embedded.facts import GivenFacts, give
-from turnout_runtime.load import load_workflow
+from turnout_runtime.loading import load_workflow
 from turnout_runtime.predict.answer import answer
 from turnout_runtime.predict.build import dataplane
 from turnout_runtime.predict.dataplane import Dataplane

@@ -13,7 +13,7 @@ from typing import Any
 
 from turnout_runtime.config import unlimited
 from turnout_runtime.errors import InvalidRequest
-from turnout_runtime.load import load_workflow
+from turnout_runtime.loading import load_workflow
 from turnout_runtime.offline import facts
 from turnout_runtime.offline.database import database
 from turnout_runtime.offline.job import WINDOW, Job, Work

@@ -16,7 +16,7 @@ from turnout_runtime.bundle.source import Bundle, obtain
 from turnout_runtime.config import RuntimeConfig
 from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.facts.connect import FactStores, connect
-from turnout_runtime.load import LoadedWorkflow, load_workflow
+from turnout_runtime.loading import LoadedWorkflow, load_workflow
 from turnout_runtime.log.files import LogFiles
 from turnout_runtime.log.record import Identity
 from turnout_runtime.log.writer import LogWriter

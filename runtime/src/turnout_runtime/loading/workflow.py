@@ -18,8 +18,8 @@ from turnout_runtime.bundle.requirements import check_requirements
 from turnout_runtime.bundle.source import Bundle
 from turnout_runtime.config import ModelServer, Requires, Serving
 from turnout_runtime.errors import BundleInvalid, CardMismatch, StartError, WorkflowSetupFailed
-from turnout_runtime.load.examples import check_golden, warm_up
-from turnout_runtime.load.schemas import check_schemas
+from turnout_runtime.loading.examples import check_golden, warm_up
+from turnout_runtime.loading.schemas import check_schemas
 from turnout_runtime.models import Model
 from turnout_runtime.models.load import load_models, warm
 from turnout_runtime.workflow import Workflow
@@ -28,10 +28,19 @@ from turnout_runtime.workflow.entry import as_workflow
 
 @dataclass(frozen=True, slots=True)
 class LoadedWorkflow:
-    """A workflow that was set up and checked, and the seconds it took to load and warm its models."""
+    """A workflow that was set up and checked.
+
+    `model_seconds` is the time it took to load and warm its models, `golden` how many golden examples hold.
+    """
 
     workflow: Workflow
     model_seconds: float
+    golden: int = 0
+
+    async def close(self) -> None:
+        """Give back what its models hold: threads, connections, shared memory."""
+        for model in self.workflow.models.values():
+            await model.close()
 
 
 async def load_workflow(
@@ -61,8 +70,8 @@ async def load_workflow(
     await asyncio.to_thread(_warm, workflow, serving)
     loading += time.perf_counter() - started
     await warm_up(workflow, bundle, progress)
-    await check_golden(workflow, bundle, progress)
-    return LoadedWorkflow(workflow, loading)
+    golden = await check_golden(workflow, bundle, progress)
+    return LoadedWorkflow(workflow, loading, golden)
 
 
 def check_card(card: Mapping[str, str], requires: Requires) -> None:
@@ -124,6 +133,7 @@ def _warm(workflow: Workflow, serving: Serving) -> None:
     """Run every model whose row length is known, at both ends of the batches that will occur."""
     rows = max(1, min(serving.concurrency, serving.batching.max_size))
     for name, model in workflow.models.items():
-        width = len(workflow.feature_names) if name == workflow.model else model.width
+        names = workflow.feature_names if name == workflow.model else ()
+        width = len(names) or model.width
         if width is not None:
-            warm(model, width, rows)
+            warm(model, width, rows, names)

@@ -1,5 +1,5 @@
 """From a verified bundle to a workflow that is ready to answer, and has proved it."""
 
-from turnout_runtime.load.workflow import LoadedWorkflow, load_workflow
+from turnout_runtime.loading.workflow import LoadedWorkflow, load_workflow
 
 __all__ = ["LoadedWorkflow", "load_workflow"]

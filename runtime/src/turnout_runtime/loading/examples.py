@@ -12,14 +12,22 @@ from turnout_runtime.config import Serving
 from turnout_runtime.errors import GoldenExamplesFailed, WorkflowSetupFailed
 from turnout_runtime.facts import FactRule
 from turnout_runtime.facts.source import Found, NoSuchKey, Scope
+from turnout_runtime.predict.answer import answer
+from turnout_runtime.predict.build import dataplane
 from turnout_runtime.predict.prediction import Prediction
 from turnout_runtime.predict.route import Route
 from turnout_runtime.workflow import Workflow
 
 _PATIENCE = 60.0  # seconds for one example; the deployment's budgets are about load, examples are about answers
 _SHOWN = 3
-_SERVING = Serving(
-    concurrency=1, max_queue_depth=1, max_queue_wait_seconds=_PATIENCE, timeout_seconds=_PATIENCE, drain_seconds=0
+_SERVING = Serving.model_validate(
+    {
+        "concurrency": 1,
+        "maxQueueDepth": 1,
+        "maxQueueWaitSeconds": _PATIENCE,
+        "timeoutSeconds": _PATIENCE,
+        "drainSeconds": 0,
+    }
 )
 
 
@@ -65,10 +73,8 @@ class Examples:
     """Answers examples, one after the other."""
 
     def __init__(self, workflow: Workflow) -> None:
-        from turnout_runtime.predict.build import dataplane
-
         self._given = _Given()
-        self._dataplane = dataplane(workflow, self._given, _SERVING, "examples", lambda prediction: None)
+        self._dataplane = dataplane(workflow, self._given, _SERVING, "examples")
 
     async def answer(self, example: Example) -> tuple[Prediction, set[str]]:
         """The prediction, and the names of the facts that the workflow asked for and the example does not give."""
@@ -127,17 +133,8 @@ def actual(prediction: Prediction) -> dict[str, Any]:
     """What a prediction's answer says, under the names of `Expected`."""
     if prediction.error is not None or prediction.decision is None:
         return {"error": prediction.error_type}
-    decision = prediction.decision
-    details = decision.details
-    return {
-        "decision": decision.decision,
-        "score": decision.score,
-        "confidence": decision.confidence,
-        "explanations_ref": decision.explanations_ref,
-        "fallback_used": prediction.fallback_used,
-        "fallback": prediction.fallback,
-        "details": details.model_dump(mode="json") if details is not None else None,
-    }
+    body = answer(prediction, "")
+    return {name: body.get(name) for name in Expected.model_fields if name != "error"}
 
 
 def differences(expected: Expected, prediction: Prediction, tolerance: float) -> list[str]:
