@@ -53,10 +53,10 @@ async def load(stores: FactStores, seconds: float) -> list[tuple[float, Fact]]:
     return seen
 
 
-async def until(stores: FactStores, source: str, seconds: float = RECOVERY) -> float:
+async def until(stores: FactStores, source: str, seconds: float = RECOVERY, key: str = "k0") -> float:
     """The seconds until the fact comes from there."""
     started = time.monotonic()
-    while (await ask(stores))[1].source != source:
+    while (await ask(stores, key))[1].source != source:
         assert time.monotonic() - started < seconds, f"not {source} within {seconds} s"
         await asyncio.sleep(0.02)
     return time.monotonic() - started
