@@ -68,6 +68,10 @@ tools: setup ## Build kubectl, helm and kubeconform into .cluster/bin
 bench-control: cluster-up ## Measure the control plane with 1,000 + 1,000 objects against bare informers, in 15 min
 	@$(RUN) python -m benchmarks.control
 
+.PHONY: bench-runtime
+bench-runtime: setup ## Measure the runtime against its peers, overloaded, and with failing facts, in 15 min
+	@$(RUN) python -m benchmarks.runtime
+
 SCHEMAS := crds/ docs/reference.md
 
 .PHONY: generate
