@@ -13,6 +13,8 @@ CHILDREN = [
     ("", "configmaps"),
     ("", "serviceaccounts"),
     ("policy", "poddisruptionbudgets"),
+    ("batch", "jobs"),
+    ("batch", "cronjobs"),
 ]
 KINDS = ("modeldeployments", "routingpolicies")
 OPERATOR_EVERYWHERE: set[Right] = {

@@ -8,7 +8,8 @@ import yaml
 from pydantic import ValidationError
 
 from turnout_operator.api.manifest import KINDS
-from turnout_operator.api.model_deployment import Bundle, BundleLocation, ModelDeployment
+from turnout_operator.api.bundle import Bundle, BundleLocation
+from turnout_operator.api.model_deployment import ModelDeployment
 from turnout_operator.api.routing_policy import RoutingPolicy
 
 CASES = yaml.safe_load((Path(__file__).parents[2] / "e2e" / "admission_cases.yaml").read_text())
@@ -81,6 +82,9 @@ def test_spec_is_immutable() -> None:
         ("configmap://champion/b.tar.gz", BundleLocation("configmap", "champion", "b.tar.gz")),
         ("pvc://models/flight/7/", BundleLocation("pvc", "models", "flight/7")),
         ("https://host:8443/a/b.tar.gz?x=/", BundleLocation("https", "host:8443", "a/b.tar.gz?x=/")),
+        ("s3://models/flight/7/", BundleLocation("s3", "models", "flight/7/")),
+        ("oci://host:5000/team/flight:7", BundleLocation("oci", "host:5000", "team/flight:7")),
+        ("image://host/team/flight:7", BundleLocation("image", "host", "team/flight:7")),
     ],
 )
 def test_bundle_location(uri: str, location: BundleLocation) -> None:

@@ -19,6 +19,7 @@ from turnout_operator.xds.table import ObjectiveConflict
 
 MD = Key("ns", "m")
 RP = Key("ns", "p")
+AUTHORITY = "-----BEGIN CERTIFICATE-----"
 
 
 class FakeGateways:
@@ -56,7 +57,7 @@ class World:
             self.caches, reporter, self.gateways, lambda: NOW, clock=lambda: self.clock
         )
         self.deployments = ModelDeploymentReconciler(
-            self.api, self.caches, reporter, settings, lambda: NOW, self.policies.routed
+            self.api, self.caches, reporter, settings, lambda: NOW, self.policies.routed, lambda: AUTHORITY
         )
 
     def put(self, kind, name: str, spec, **more) -> None:

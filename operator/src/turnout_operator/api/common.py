@@ -117,6 +117,16 @@ def at_most(limit: str) -> Rule:
     )
 
 
+def up_to(limit: str) -> Rule:
+    """A duration of at most `limit`; 0 is one."""
+    bound = parse_duration(limit)
+    return Rule(
+        f"!{DURATION_RULE.cel} || duration(self) <= duration('{limit}')",
+        f"must be at most {limit}",
+        lambda value: parse_duration(value) <= bound,
+    )
+
+
 def between(low: str, high: str) -> Rule:
     """A whole number of bytes from `low` to `high`, both quantities."""
     least, most = parse_quantity(low), parse_quantity(high)

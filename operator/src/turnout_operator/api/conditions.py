@@ -37,6 +37,10 @@ class Reason(StrEnum):
     BUNDLE_NOT_FOUND = "BundleNotFound"
     DIGEST_MISMATCH = "DigestMismatch"
     BUNDLE_INVALID = "BundleInvalid"
+    REQUIREMENTS_NOT_MET = "RequirementsNotMet"
+    CARD_MISMATCH = "CardMismatch"
+    SCHEMA_MISMATCH = "SchemaMismatch"
+    GOLDEN_EXAMPLES_FAILED = "GoldenExamplesFailed"
     # Scheduled.
     SCHEDULED = "Scheduled"
     SCHEDULING = "Scheduling"
@@ -53,6 +57,14 @@ class Reason(StrEnum):
     CRASH_LOOP = "CrashLoop"
     REFUSED_BY_API_SERVER = "RefusedByAPIServer"
     OUT_OF_MEMORY = "OutOfMemory"
+    MODEL_SERVER_FAILED = "ModelServerFailed"
+    # WorkloadReady of mode batch.
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    WAITING_FOR_SCHEDULE = "WaitingForSchedule"
+    BATCH_INVALID = "BatchInvalid"
+    BATCH_FAILED = "BatchFailed"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
     # ResolvedRefs.
     RESOLVED = "Resolved"
     MODEL_DEPLOYMENT_NOT_FOUND = "ModelDeploymentNotFound"

@@ -2,35 +2,26 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from turnout_operator.api.behaviour import (
-    FACT_NAME,
-    ClaimRef,
-    FactSource,
-    LogRotation,
-    PredictionLog,
-    Queue,
-    RedisFacts,
-    Serving,
+from turnout_operator.api.batch import Batch
+from turnout_operator.api.bundle import Bundle
+from turnout_operator.api.conditions import Condition
+from turnout_operator.api.facts import FACTS_RULE, FactSource
+from turnout_operator.api.meta import API_VERSION, MAX_NAME, NAME, Resource, SpecModel
+from turnout_operator.api.model_deployment_status import (
+    BatchStatus,
+    Failure,
+    ModelDeploymentStatus,
+    RevisionStatus,
 )
-from turnout_operator.api.conditions import MESSAGE_LIMIT, Condition
-from turnout_operator.api.meta import API_VERSION, MAX_NAME, NAME, Resource, SpecModel, StatusModel
-from turnout_operator.api.pods import (
-    Bundle,
-    BundleLocation,
-    EnvSource,
-    EnvVar,
-    Runtime,
-    SecretKey,
-    Toleration,
-)
-from turnout_operator.api.resources import Gpu, Limits, Requests, Resources
-from turnout_operator.api.schema import Column, ListMap, Names, Rule, Scale, keys_match, matches
+from turnout_operator.api.model_server import ModelServer
+from turnout_operator.api.pods import Runtime
+from turnout_operator.api.prediction_log import PredictionLog
+from turnout_operator.api.resources import Resources
+from turnout_operator.api.schema import Column, Names, Rule, Scale, keys_match, matches
+from turnout_operator.api.serving import Serving
 
-_FACTS_RULE = keys_match(
-    FACT_NAME, "the names of facts start with a lower-case letter and have up to 63 of a-z, 0-9 and _"
-)
 _NAME = matches(NAME, "")
 NAME_RULE = Rule(
     f"self.metadata.name.size() <= {MAX_NAME} && self.metadata.name.matches(r'^({NAME})$')",
@@ -40,88 +31,91 @@ NAME_RULE = Rule(
     field_path=".metadata.name",
 )
 
-ResourceName = Annotated[str, Field(max_length=253)]
-Count = Annotated[int, Field(ge=0)]
-Message = Annotated[str, Field(max_length=MESSAGE_LIMIT)]
+MODE_RULE = Rule(
+    "self == oldSelf",
+    "spec.mode cannot change: make another ModelDeployment",
+    lambda mode: True,  # the API server alone knows what was
+    reason="FieldValueForbidden",
+)
+BATCH_RULE = Rule(
+    "(self.mode == 'batch') == has(self.batch)",
+    "spec.batch is needed for mode batch, and only there: add it and mode: batch, or remove it",
+    lambda spec: (spec.mode == "batch") == (spec.batch is not None),
+    field_path=".batch",
+)
+REPLICAS_RULE = Rule(
+    "self.mode != 'batch' || self.replicas == 1",
+    "spec.replicas is for mode online: remove it and use batch.shards and batch.parallelism",
+    lambda spec: spec.mode != "batch" or spec.replicas == 1,
+    field_path=".replicas",
+    reason="FieldValueForbidden",
+)
+ONLINE_RULE = Rule(
+    "self.mode != 'batch' || (self.serving.access == 'Any' && self.serving.processes == 1"
+    " && !has(self.serving.idempotency))",
+    "serving.access, serving.processes and serving.idempotency are for mode online: remove them (batch.processes is for"
+    " mode batch)",
+    lambda spec: (
+        spec.mode != "batch"
+        or (spec.serving.access == "Any" and spec.serving.processes == 1 and spec.serving.idempotency is None)
+    ),
+    field_path=".serving",
+    reason="FieldValueForbidden",
+)
+CARD_RULE = keys_match(r"\S([^\n]*\S)?", "requires.card has names of the model card's entries, for example dataset")
+
+
+class Requires(SpecModel):
+    """What the bundle must be for these pods to serve it."""
+
+    card: Annotated[dict[str, Annotated[str, Field(max_length=1024)]], Field(min_length=1, max_length=32), CARD_RULE]
+    """Entries that the bundle's model card must have with just these values, 1 to 32, for example dataset:
+    flights-2013."""
 
 
 class ModelDeploymentSpec(SpecModel):
     """The wanted workflow, its pods and how they answer. All of it but replicas and revisionHistory makes up a
     revision: a change starts a new one, and the one before it serves until the new one is ready."""
 
+    RULES: ClassVar = (BATCH_RULE, REPLICAS_RULE, ONLINE_RULE)
+
+    mode: Annotated[Literal["online", "batch"], MODE_RULE] = "online"
+    """online answers requests; batch runs the same workflow over a table, once or by a schedule. It cannot be changed.
+    Default: online."""
     replicas: Annotated[int, Field(ge=0, le=1000)] = 1
     """Pods of the serving revision, 0 to 1000; `kubectl scale` sets it. Default: 1."""
     bundle: Bundle
     """The bundle to run."""
+    requires: Requires | None = None
+    """What the bundle must be; one that is not is refused, and the revision before it serves on. Nothing by default."""
     runtime: Runtime = Runtime()
     """Image, environment and placement of the pods. Default: the operator's runtime image, placed anywhere."""
     resources: Resources = Resources()
-    """Compute resources of each pod. Default: requests of cpu 100m and memory 256Mi."""
+    """Compute resources of each pod's runtime. Default: requests of cpu 100m and memory 256Mi."""
+    model_server: ModelServer | None = None
+    """A model server beside the runtime in each pod. None by default."""
     serving: Serving = Serving()
-    """How each pod admits and bounds requests. Default: 8 at once, 64 waiting up to 50ms, 1s in all."""
-    facts: Annotated[dict[str, FactSource], Field(max_length=32), _FACTS_RULE] = Field(default_factory=dict)
+    """How each pod admits, bounds, batches and remembers requests. Default: 8 at once, 64 waiting up to 50ms, 1s in
+    all."""
+    facts: Annotated[dict[str, FactSource], Field(max_length=32), FACTS_RULE] = Field(default_factory=dict)
     """Sources of facts by the name that the workflow uses, at most 32. None by default."""
+    batch: Batch | None = None
+    """What mode batch reads, writes and runs. Needed there, and only there."""
     prediction_log: PredictionLog = PredictionLog()
     """Where and how much of the prediction log is kept. Default: 8 files of 64Mi, gone with the pod."""
     revision_history: Annotated[int, Field(ge=1, le=50)] = 5
     """Retired revisions kept at 0 replicas for a fast return, 1 to 50. Default: 5."""
 
+    @property
+    def guarded(self) -> bool:
+        """Whether the pods answer nobody but the gateways."""
+        return self.serving.access == "GatewayOnly"
 
-class RevisionStatus(StatusModel):
-    """One revision: an immutable snapshot of all that makes up the pods."""
-
-    name: ResourceName
-    """Name of the revision and of its Deployment and Service, <name>-<hash>."""
-    phase: Literal["Pending", "Ready", "Failed", "Retired"]
-    """Pending until its pods are ready, then Ready; Failed when they cannot become so; Retired at 0 replicas."""
-    replicas: Count = 0
-    """Pods that exist."""
-    ready_replicas: Count = 0
-    """Pods that answer."""
-    bundle_digest: Annotated[str, Field(max_length=128)] = ""
-    """Digest of its bundle."""
-    image: Annotated[str, Field(max_length=1024)] = ""
-    """Image of its runtime, as pinned."""
-    created_at: AwareDatetime | None = None
-    """When it was made, RFC 3339."""
-
-
-class Failure(StatusModel):
-    """The last failure of a revision, kept after the failure is over."""
-
-    revision: ResourceName = ""
-    """The revision that failed."""
-    reason: Annotated[str, Field(max_length=1024)]
-    """Why, as one CamelCase word."""
-    message: Message = ""
-    """Why, for people, with the remedy where there is one."""
-    time: AwareDatetime
-    """When it was first seen, RFC 3339."""
-
-
-class ModelDeploymentStatus(StatusModel):
-    """What the operator observed."""
-
-    observed_generation: Count = 0
-    """metadata.generation that the status is about."""
-    conditions: Annotated[list[Condition], Field(max_length=16), ListMap("type")] = Field(default_factory=list)
-    """Accepted, BundleVerified, Scheduled, WorkloadReady and Ready."""
-    latest_revision: ResourceName | None = None
-    """The revision of the present spec."""
-    latest_ready_revision: ResourceName | None = None
-    """The newest revision that became ready: the one that serves."""
-    replicas: Count = 0
-    """Pods of all revisions."""
-    ready_replicas: Count = 0
-    """Pods that answer."""
-    selector: Annotated[str, Field(max_length=1024)] | None = None
-    """Label selector of the pods, for the scale subresource."""
-    gpu: Count = 0
-    """GPUs of each pod."""
-    revisions: Annotated[list[RevisionStatus], Field(max_length=128), ListMap("name")] = Field(default_factory=list)
-    """Revisions that exist, newest first."""
-    last_failure: Failure | None = None
-    """The last failure of a revision."""
+    @property
+    def gpus(self) -> int:
+        """GPUs of one pod, those of its model server included."""
+        parts = [self.resources, *([self.model_server.triton.resources] if self.model_server else [])]
+        return sum(part.gpu.count for part in parts if part.gpu)
 
 
 _READY = ".status.conditions[?(@.type=='Ready')]"
@@ -142,6 +136,8 @@ class ModelDeployment(Resource):
             Column("Replicas", ".status.readyReplicas", "Pods that answer", type="integer"),
             Column("GPU", ".status.gpu", "GPUs of each pod", type="integer"),
             Column("Age", ".metadata.creationTimestamp", "Time since it was made", type="date"),
+            Column("Mode", ".spec.mode", "Whether it answers requests or runs over a table", priority=1),
+            Column("Progress", ".status.batch.progress", "Indexes of the batch run that are done", priority=1),
             Column("Latest", ".status.latestRevision", "The revision of the present spec", priority=1),
             Column("Message", f"{_READY}.message", "Why it is ready or not, for people", priority=1),
         ),
@@ -157,28 +153,20 @@ class ModelDeployment(Resource):
 
 __all__ = [
     "MAX_NAME",
+    "Batch",
+    "BatchStatus",
     "Bundle",
-    "BundleLocation",
-    "ClaimRef",
     "Condition",
-    "EnvSource",
-    "EnvVar",
     "FactSource",
     "Failure",
-    "Gpu",
-    "Limits",
-    "LogRotation",
     "ModelDeployment",
     "ModelDeploymentSpec",
     "ModelDeploymentStatus",
+    "ModelServer",
     "PredictionLog",
-    "Queue",
-    "RedisFacts",
-    "Requests",
+    "Requires",
     "Resources",
     "RevisionStatus",
     "Runtime",
-    "SecretKey",
     "Serving",
-    "Toleration",
 ]

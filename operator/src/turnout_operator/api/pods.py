@@ -1,6 +1,5 @@
-"""What a ModelDeployment's pods are made of: bundle, image, environment and placement."""
+"""What a ModelDeployment's pods are made of: image, environment and placement."""
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -8,24 +7,9 @@ from pydantic import Field
 from turnout_operator.api.meta import SUBDOMAIN, SpecModel, one_of
 from turnout_operator.api.schema import ListMap, Rule, keys_match, matches
 
-_SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
-_URI = (
-    rf"configmap://{SUBDOMAIN}(/{_SEGMENT})?"
-    rf"|pvc://{SUBDOMAIN}(/{_SEGMENT})+/?"
-    r"|https?://[^/@\s]+/\S+"
-)
 _LABEL_VALUE = r"([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?"
 _LABEL_KEY = rf"({SUBDOMAIN}/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
 
-URI_RULE = matches(
-    _URI,
-    "bundle.uri must be configmap://NAME[/KEY], pvc://CLAIM/PATH or http(s)://HOST/PATH.tar.gz"
-    " (no user or password in it)",
-)
-DIGEST_RULE = matches(
-    r"sha256:[0-9a-f]{64}",
-    "bundle.digest must be sha256: and 64 lower-case hex digits; `turnout bundle digest DIR` prints it",
-)
 IMAGE_RULE = matches(r"[^\s]+", "runtime.image must be an image reference such as registry.example/team/runtime:1.2")
 ENV_NAME_RULE = matches(
     r"[A-Za-z_][A-Za-z0-9_]*",
@@ -43,36 +27,11 @@ NODE_VALUE_RULE = matches(_LABEL_VALUE, "runtime.nodeSelector's values must be l
 SecretName = Annotated[str, Field(min_length=1, max_length=253)]
 
 
-@dataclass(frozen=True)
-class BundleLocation:
-    """A parsed bundle URI.
+class SecretRef(SpecModel):
+    """A Secret in the object's namespace."""
 
-    `name` is the ConfigMap or claim, `path` the key or the path in the claim; for http and https `name` is the host
-    and `path` the rest of the URL.
-    """
-
-    scheme: Literal["configmap", "pvc", "http", "https"]
-    name: str
-    path: str
-
-
-class Bundle(SpecModel):
-    """Which workflow and model to run: a content-addressed bundle."""
-
-    uri: Annotated[str, Field(max_length=2048), URI_RULE]
-    """Where the bundle is: configmap://NAME[/KEY] (KEY is bundle.tar.gz by default), pvc://CLAIM/PATH (a folder or a
-    .tar.gz) or http(s)://HOST/PATH.tar.gz."""
-    digest: Annotated[str, Field(max_length=128), DIGEST_RULE]
-    """Content digest of the bundle, sha256:<64 hex digits>, as `turnout bundle digest` prints it. A pod whose bundle
-    has another digest does not start."""
-
-    @property
-    def location(self) -> BundleLocation:
-        """The URI in parts."""
-        scheme, _, rest = self.uri.partition("://")
-        name, _, path = rest.partition("/")
-        path = path.rstrip("/") if scheme == "pvc" else path
-        return BundleLocation(scheme, name, path or "bundle.tar.gz")  # type: ignore[arg-type]  # URI_RULE holds
+    name: SecretName
+    """Name of the Secret."""
 
 
 class SecretKey(SpecModel):

@@ -64,7 +64,7 @@ class RoutingPolicySpec(SpecModel):
     """What keeps an entity on its arm. When absent, every request is drawn by itself."""
     timeout: Annotated[Duration, at_most("15m")] | None = None
     """Time for the whole request at the gateway, a duration up to 15m. Default: the largest timeout plus queue wait of
-    the arms' ModelDeployments plus 1s."""
+    the arms' ModelDeployments plus 1s. That much is always left to answers that stream (text/event-stream)."""
 
 
 class GatewayStatus(StatusModel):

@@ -17,8 +17,8 @@ from turnout_operator.kube.resources import (
 from turnout_operator.kube.store import Key, Store
 from turnout_operator.plan.revision import DEPLOYMENT_LABEL, REVISION_LABEL, SPEC_KEY
 
-SELECTOR = REVISION_LABEL
-"""Label selector of all that belongs to a revision."""
+SELECTOR = DEPLOYMENT_LABEL
+"""Label selector of all that belongs to a ModelDeployment."""
 
 
 class WorkKey(NamedTuple):
@@ -41,8 +41,8 @@ def is_owned_by(obj: Object, uid: str) -> bool:
 
 
 def revision_of(obj: Object) -> str:
-    """The revision that a child, pod or slice belongs to."""
-    return str(obj["metadata"]["labels"].get(REVISION_LABEL, ""))
+    """The revision that a child, pod or slice belongs to; empty for what belongs to all of them."""
+    return str(obj["metadata"].get("labels", {}).get(REVISION_LABEL, ""))
 
 
 def revision_key(obj: Object) -> Key:
@@ -70,20 +70,25 @@ def without_managed_fields(obj: Object) -> Object:
 
 
 def _trimmed_config_map(config_map: Object) -> Object:
-    """Only what `plan.revision` reads: the object is immutable and never compared."""
+    """Of a revision's record only what `plan.revision` reads: the object is immutable and never compared."""
     without_managed_fields(config_map)
+    if not revision_of(config_map):
+        return config_map
     data = config_map.get("data") or {}
     return {"metadata": config_map["metadata"], "data": {SPEC_KEY: data.get(SPEC_KEY, "")}}
 
 
+_POD_STATUS = ("conditions", "containerStatuses", "initContainerStatuses")
+
+
 def _trimmed_pod(pod: Object) -> Object:
-    """Only what `plan.failures` reads."""
+    """Only what `plan.failures` and `plan.batch_run` read."""
     meta, status = pod["metadata"], pod.get("status", {})
     kept = ("namespace", "name", "uid", "resourceVersion", "labels", "creationTimestamp")
     return {
         "metadata": {name: meta[name] for name in kept if name in meta},
         "spec": {"nodeName": pod["spec"].get("nodeName")},
-        "status": {name: status[name] for name in ("conditions", "containerStatuses") if name in status},
+        "status": {name: status[name] for name in _POD_STATUS if name in status},
     }
 
 

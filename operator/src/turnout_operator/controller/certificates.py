@@ -18,6 +18,7 @@ from turnout_operator.kube.secrets import create_secret, read_secret, replace_se
 from turnout_operator.xds.tls import (
     Identity,
     KeyPair,
+    is_issued_by,
     make_ca,
     make_client,
     make_server,
@@ -32,9 +33,15 @@ CHECK_SECONDS = 60.0
 
 
 class Certificates:
-    """Keeps the CA, this replica's server certificate and the gateways' client certificate valid."""
+    """Keeps the CA, this replica's server certificate and the gateways' client certificate valid.
 
-    def __init__(self, api: Api, namespace: str, service: str, is_leader: Callable[[], bool]) -> None:
+    `renewed` is called when the authorities to trust have changed.
+    """
+
+    def __init__(
+        self, api: Api, namespace: str, service: str, is_leader: Callable[[], bool], renewed: Callable[[], None]
+    ) -> None:
+        self._renewed = renewed
         self._api = api
         self._namespace = namespace
         self._service = service
@@ -45,6 +52,10 @@ class Certificates:
         """Make what is missing and return the server's credentials; raises `ApiError`."""
         await self._refresh()
         return server_credentials(self._current)
+
+    def authorities(self) -> str:
+        """The CA certificates by which a gateway's certificate is known, PEM; empty before `load`."""
+        return self._identity.authorities.decode() if self._identity else ""
 
     async def rotate(self) -> None:
         """Renew in time when leading, follow what the leader renewed otherwise; runs until cancelled."""
@@ -69,6 +80,8 @@ class Certificates:
         known = self._identity
         if known is None or known.authorities != authorities or needs_renewal(known.pair.certificate, now):
             self._identity = Identity(make_server(ca, [self._service], now), authorities)
+        if known is not None and known.authorities != authorities:
+            self._renewed()
 
     async def _authority(self, now: datetime) -> tuple[KeyPair, bytes]:
         """The CA, and all certificates to trust: after a renewal the previous one as well."""
@@ -82,9 +95,15 @@ class Certificates:
     async def _gateway(self, ca: KeyPair, authorities: bytes, now: datetime) -> None:
         fresh = _gateway_data(make_client(ca, "turnout-gateway", now), authorities)
         data = await self._ensure(GATEWAY_SECRET, fresh)
-        if self._is_leader() and (data.get("ca.crt") != authorities or needs_renewal(data["tls.crt"], now)):
+        if not self._is_leader():
+            return
+        # After a renewal of the CA the certificate stays until its own time comes: pods hear of a new CA a minute late.
+        outdated = needs_renewal(data["tls.crt"], now) or not is_issued_by(data["tls.crt"], authorities)
+        if outdated:
             await replace_secret(self._api, self._namespace, GATEWAY_SECRET, fresh)
             log.info("renewed the gateways' client certificate")
+        elif data.get("ca.crt") != authorities:
+            await replace_secret(self._api, self._namespace, GATEWAY_SECRET, {**data, "ca.crt": authorities})
 
     async def _ensure(self, name: str, data: dict[str, bytes]) -> dict[str, bytes]:
         """The Secret's data, created with `data` when it is missing; the first of several replicas wins."""

@@ -11,15 +11,27 @@ from turnout_operator.controller.caches import Caches, is_owned_by, revision_of
 from turnout_operator.controller.reporting import Reporter, invalid_status
 from turnout_operator.kube.client import Api
 from turnout_operator.kube.errors import Invalid, NamespaceTerminating
-from turnout_operator.kube.resources import BY_KIND, CHILDREN, CONFIG_MAPS, MODEL_DEPLOYMENTS, Object
+from turnout_operator.kube.resources import (
+    BY_KIND,
+    CHILDREN,
+    CONFIG_MAPS,
+    CRON_JOBS,
+    JOBS,
+    MODEL_DEPLOYMENTS,
+    Object,
+    Resource,
+)
 from turnout_operator.kube.store import Key
 from turnout_operator.kube.writes import apply, delete
+from turnout_operator.plan.decision import Observed
 from turnout_operator.plan.drift import contains
-from turnout_operator.plan.model_deployment import Observed, decide
+from turnout_operator.plan.model_deployment import decide
 from turnout_operator.plan.model_deployment_status import refused
 from turnout_operator.plan.settings import PlanSettings
 from turnout_operator.plan.workload import Manifest
 from turnout_operator.telemetry.metrics import WRITES
+
+_RUNS_PODS = frozenset({"Deployment", "Job", "CronJob"})
 
 
 class ModelDeploymentReconciler:
@@ -33,7 +45,9 @@ class ModelDeploymentReconciler:
         settings: PlanSettings,
         now: Callable[[], str],
         routed: Callable[[Key], set[str]],
+        gateway_ca: Callable[[], str],
     ) -> None:
+        self._gateway_ca = gateway_ca
         self._api = api
         self._caches = caches
         self._reporter = reporter
@@ -59,25 +73,29 @@ class ModelDeploymentReconciler:
         else:
             for name in decision.pruned:
                 await self._prune(Key(key.namespace, name))
+            for kind, name in decision.obsolete:
+                await self._delete(BY_KIND[kind], Key(key.namespace, name))
         await self._reporter.report(MODEL_DEPLOYMENTS, raw, status)
         if refusals:
             raise refusals[0]
 
     def _gather(self, key: Key, md: ModelDeployment) -> Observed:
         caches = self._caches
-        pods: defaultdict[str, list[Object]] = defaultdict(list)
-        for pod in caches.pods.find("owner", key):
-            pods[revision_of(pod)].append(pod)
         config_maps = {
             revision_of(found): found
             for found in caches.children[CONFIG_MAPS].find("owner", key)
             if is_owned_by(found, md.metadata.uid)
         }
+        trusts_gateways = config_maps.pop("", None) is not None
         return Observed(
             config_maps=config_maps,
             deployments={revision_of(live): live for live in caches.deployments.find("owner", key)},
-            pods=pods,
+            pods=_by_revision(caches.pods.find("owner", key)),
             referenced=frozenset((self._referenced(key) | self._routed(key)) & config_maps.keys()),
+            cron_jobs={revision_of(live): live for live in caches.children[CRON_JOBS].find("owner", key)},
+            jobs=_by_revision(caches.children[JOBS].find("owner", key)),
+            gateway_ca=self._gateway_ca(),
+            trusts_gateways=trusts_gateways,
         )
 
     def _referenced(self, key: Key) -> set[str]:
@@ -91,13 +109,13 @@ class ModelDeploymentReconciler:
         return found
 
     async def _apply(self, manifests: tuple[Manifest, ...]) -> list[Invalid]:
-        """What is not so already; the ConfigMap and ServiceAccount before the pods that need them.
+        """What is not so already; the ConfigMaps and ServiceAccount before the pods that need them.
 
         Returns what the API server refused for good; raises what may pass.
         """
         changed = [manifest for manifest in manifests if not self._is_live(manifest)]
-        refusals = await self._apply_all(m for m in changed if m["kind"] != "Deployment")
-        return refusals + await self._apply_all(m for m in changed if m["kind"] == "Deployment")
+        refusals = await self._apply_all(m for m in changed if m["kind"] not in _RUNS_PODS)
+        return refusals + await self._apply_all(m for m in changed if m["kind"] in _RUNS_PODS)
 
     async def _apply_all(self, manifests: Iterable[Manifest]) -> list[Invalid]:
         results = await asyncio.gather(*map(self._apply_one, manifests), return_exceptions=True)
@@ -121,6 +139,16 @@ class ModelDeploymentReconciler:
 
     async def _prune(self, key: Key) -> None:
         for resource in reversed(CHILDREN):
-            if self._caches.children[resource].get(key):
-                WRITES.labels("delete", resource.kind).inc()
-                await delete(self._api, resource, key.namespace, key.name)
+            await self._delete(resource, key)
+
+    async def _delete(self, resource: Resource, key: Key) -> None:
+        if self._caches.children[resource].get(key):
+            WRITES.labels("delete", resource.kind).inc()
+            await delete(self._api, resource, key.namespace, key.name)
+
+
+def _by_revision(objects: Iterable[Object]) -> dict[str, list[Object]]:
+    found: defaultdict[str, list[Object]] = defaultdict(list)
+    for each in objects:
+        found[revision_of(each)].append(each)
+    return found

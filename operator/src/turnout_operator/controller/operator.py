@@ -56,9 +56,13 @@ class Operator:
         reporter = Reporter(api, EventRecorder(api, settings.identity), customs)
         plan = PlanSettings(runtime_image=settings.runtime_image)
         self._policies = RoutingPolicyReconciler(self._caches, reporter, self._xds, _now)
-        deployments = ModelDeploymentReconciler(api, self._caches, reporter, plan, _now, self._policies.routed)
+        self._certificates = Certificates(
+            api, settings.namespace, settings.xds_service, lambda: self._leading, self._marker.everything
+        )
+        deployments = ModelDeploymentReconciler(
+            api, self._caches, reporter, plan, _now, self._policies.routed, self._certificates.authorities
+        )
         self._workers = Workers(self._queue, deployments, self._policies)
-        self._certificates = Certificates(api, settings.namespace, settings.xds_service, lambda: self._leading)
         self._lease = LeaderElection(api, settings.namespace, LEASE, settings.identity)
         self._ready = False
         self._leading = False

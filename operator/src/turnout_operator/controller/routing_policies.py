@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from turnout_operator.api.behaviour import Serving
 from turnout_operator.api.routing_policy import RoutingPolicy
+from turnout_operator.api.serving import Serving
 from turnout_operator.controller.caches import Caches, arm_targets, objective_of, revision_of
 from turnout_operator.controller.patience import Patience
 from turnout_operator.controller.reporting import Reporter, invalid_status
 from turnout_operator.kube.resources import CONFIG_MAPS, ROUTING_POLICIES, Object
 from turnout_operator.kube.store import Key, key_of
+from turnout_operator.plan.revision import SPEC_KEY, is_guarded
 from turnout_operator.plan.routes import PolicyKey, PolicyRoute
 from turnout_operator.plan.routing_policy import (
     DEFAULT_TIMEOUT_SECONDS,
@@ -63,7 +64,7 @@ class RoutingPolicyReconciler:
         try:
             policy = RoutingPolicy.model_validate(raw)
         except ValidationError:
-            self._push(policy_key, confirmed(raw))
+            self._push(policy_key, confirmed(raw, self._targets(raw)))
             return None
         resolution = resolve(policy, self._targets(raw))
         self._push(policy_key, resolution.route or unavailable(policy))
@@ -164,7 +165,7 @@ class RoutingPolicyReconciler:
         return found
 
     def _target(self, key: Key, md: Object) -> Target:
-        revisions = {revision_of(cm) for cm in self._caches.children[CONFIG_MAPS].find("owner", key)}
+        records = [found for found in self._caches.children[CONFIG_MAPS].find("owner", key) if revision_of(found)]
         ready = {
             revision_of(live)
             for live in self._caches.deployments.find("owner", key)
@@ -172,9 +173,11 @@ class RoutingPolicyReconciler:
         }
         return Target(
             latest_ready=(md.get("status") or {}).get("latestReadyRevision"),
-            revisions=frozenset(revisions),
+            revisions=frozenset(map(revision_of, records)),
             ready_revisions=frozenset(ready),
             timeout_seconds=_timeout(md),
+            guarded=frozenset(revision_of(found) for found in records if is_guarded(found["data"][SPEC_KEY])),
+            batch=md["spec"].get("mode") == "batch",
         )
 
 

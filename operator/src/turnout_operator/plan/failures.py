@@ -7,16 +7,31 @@ from typing import Any
 
 from turnout_operator.api.conditions import Reason
 from turnout_operator.api.model_deployment import ModelDeploymentSpec
+from turnout_operator.api.resources import Gpu
 from turnout_operator.plan.pod import CONTAINER
+from turnout_operator.plan.triton import TRITON
 
-BUNDLE_REASONS = frozenset({Reason.BUNDLE_NOT_FOUND, Reason.DIGEST_MISMATCH, Reason.BUNDLE_INVALID})
+BUNDLE_REASONS = frozenset(
+    {
+        Reason.BUNDLE_NOT_FOUND,
+        Reason.DIGEST_MISMATCH,
+        Reason.BUNDLE_INVALID,
+        Reason.REQUIREMENTS_NOT_MET,
+        Reason.CARD_MISMATCH,
+        Reason.SCHEMA_MISMATCH,
+        Reason.GOLDEN_EXAMPLES_FAILED,
+    }
+)
 SCHEDULING_REASONS = frozenset({Reason.UNSCHEDULABLE, Reason.INSUFFICIENT_GPU})
 _IMAGE_REASONS = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 _RUNTIME_REASONS = BUNDLE_REASONS | {
     Reason.CONFIG_INVALID,
     Reason.WORKFLOW_IMPORT_ERROR,
     Reason.WORKFLOW_SETUP_FAILED,
+    Reason.BATCH_INVALID,
+    Reason.BATCH_FAILED,
 }
+_LOG_TAIL = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +47,15 @@ def find_failure(
 ) -> Failure | None:
     """The first failure among a revision's pods, else the Deployment's own; None while there is none."""
     for pod in pods:
-        failure = _unscheduled(pod, spec) or _container_failure(pod)
+        failure = pod_failure(pod, spec)
         if failure:
             return failure
     return _replica_failure(deployment) if not pods else None
+
+
+def pod_failure(pod: Mapping[str, Any], spec: ModelDeploymentSpec) -> Failure | None:
+    """Why one pod doesn't run; None while nothing says so."""
+    return _unscheduled(pod, spec) or _container_failure(pod) or _sidecar_failure(pod)
 
 
 def is_ready(pod: Mapping[str, Any]) -> bool:
@@ -59,11 +79,18 @@ def _unscheduled(pod: Mapping[str, Any], spec: ModelDeploymentSpec) -> Failure |
     if source.scheme == "pvc" and f'persistentvolumeclaim "{source.name}" not found' in message:
         remedy = f"create the PersistentVolumeClaim {source.name} or correct spec.bundle.uri"
         return Failure(Reason.BUNDLE_NOT_FOUND, f"{message}: {remedy}")
-    gpu = spec.resources.gpu
-    if gpu and f"Insufficient {gpu.resource}" in message:
-        remedy = f"lower spec.resources.gpu.count ({gpu.count} wanted per pod), free GPUs or add nodes"
-        return Failure(Reason.INSUFFICIENT_GPU, f"{message}: {remedy}")
+    for path, gpu in _gpus(spec):
+        if f"Insufficient {gpu.resource}" in message:
+            remedy = f"lower {path}.count ({gpu.count} wanted per pod), free GPUs or add nodes"
+            return Failure(Reason.INSUFFICIENT_GPU, f"{message}: {remedy}")
     return Failure(Reason.UNSCHEDULABLE, f"{message}: see spec.resources, spec.runtime.nodeSelector and tolerations")
+
+
+def _gpus(spec: ModelDeploymentSpec) -> list[tuple[str, Gpu]]:
+    wanted = {"spec.resources.gpu": spec.resources.gpu}
+    if spec.model_server:
+        wanted["spec.modelServer.triton.resources.gpu"] = spec.model_server.triton.resources.gpu
+    return [(path, gpu) for path, gpu in wanted.items() if gpu]
 
 
 def _container_failure(pod: Mapping[str, Any]) -> Failure | None:
@@ -78,6 +105,24 @@ def _container_failure(pod: Mapping[str, Any]) -> Failure | None:
         ended = status.get("state", {}).get("terminated") or status.get("lastState", {}).get("terminated")
         if ended:
             return _termination(pod, ended)
+    return None
+
+
+def _sidecar_failure(pod: Mapping[str, Any]) -> Failure | None:
+    """What keeps the model server from running; its own last words are the end of its log."""
+    for status in pod.get("status", {}).get("initContainerStatuses", []):
+        if status["name"] != TRITON:
+            continue
+        state = status.get("state", {})
+        waiting = state.get("waiting", {})
+        if waiting.get("reason") in _IMAGE_REASONS:
+            text = f"{waiting.get('message', '')}: correct spec.modelServer.triton.image"
+            return Failure(Reason.IMAGE_PULL_FAILED, text)
+        ended = state.get("terminated") or (waiting and status.get("lastState", {}).get("terminated"))
+        if ended and ended.get("exitCode") != 0:
+            tail = ended.get("message", "").strip()[-_LOG_TAIL:]
+            said = tail or f"see `kubectl logs {pod['metadata']['name']} -c {TRITON}`"
+            return Failure(Reason.MODEL_SERVER_FAILED, f"triton ended with exit code {ended.get('exitCode')}: {said}")
     return None
 
 

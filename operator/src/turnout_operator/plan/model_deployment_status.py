@@ -57,13 +57,13 @@ def status_of(
         "latestRevision": latest,
         "replicas": sum(int((s.deployment or {}).get("status", {}).get("replicas", 0)) for s in states),
         "readyReplicas": sum(state.ready_replicas for state in states),
-        "selector": _selector(md, latest_ready or latest),
-        "gpu": gpu.count if (gpu := md.spec.resources.gpu) else 0,
+        "selector": selector(md, latest_ready or latest),
+        "gpu": md.spec.gpus,
         "revisions": [_revision(state) for state in states if state.revision.created_at],
     }
     if latest_ready:
         status["latestReadyRevision"] = latest_ready
-    if failure := _last_failure(by_name[latest], previous.get("lastFailure"), now):
+    if failure := last_failure(latest, by_name[latest].failure, previous.get("lastFailure"), now):
         status["lastFailure"] = failure
     return status
 
@@ -94,17 +94,17 @@ def verdicts(latest: RevisionState, latest_ready: str | None) -> list[Verdict]:
         _scheduled(latest),
         _workload(latest, latest_ready),
     ]
+    name = latest.revision.name
+    meanwhile = f"; {latest_ready} keeps serving" if latest_ready not in (None, name) else ""
+    return derive_ready(parts, Verdict(ConditionType.READY, "True", Reason.READY, f"{name} serves"), meanwhile)
+
+
+def derive_ready(parts: list[Verdict], good: Verdict, meanwhile: str = "") -> list[Verdict]:
+    """The conditions with Ready: `good`, or why it is not so; what is false counts before what is unknown."""
     bad = next((v for status in ("False", "Unknown") for v in parts if v.status == status), None)
     if bad is None:
-        name = latest.revision.name
-        return [*parts, Verdict(ConditionType.READY, "True", Reason.READY, f"{name} serves")]
-    return [*parts, Verdict(ConditionType.READY, "False", bad.reason, _while_waiting(bad, latest, latest_ready))]
-
-
-def _while_waiting(bad: Verdict, latest: RevisionState, latest_ready: str | None) -> str:
-    if latest_ready is None or latest_ready == latest.revision.name:
-        return bad.message
-    return f"{bad.message}; {latest_ready} keeps serving"
+        return [*parts, good]
+    return [*parts, Verdict(ConditionType.READY, "False", bad.reason, bad.message + meanwhile)]
 
 
 def _bundle(latest: RevisionState) -> Verdict:
@@ -141,7 +141,8 @@ def _workload(latest: RevisionState, latest_ready: str | None) -> Verdict:
     return Verdict(kind, "False", Reason.PROGRESSING, said)
 
 
-def _selector(md: ModelDeployment, revision: str) -> str:
+def selector(md: ModelDeployment, revision: str) -> str:
+    """Label selector of a revision's pods, for the scale subresource."""
     return f"{DEPLOYMENT_LABEL}={md.metadata.name},{REVISION_LABEL}={revision}"
 
 
@@ -158,13 +159,12 @@ def _revision(state: RevisionState) -> dict[str, Any]:
     }
 
 
-def _last_failure(latest: RevisionState, before: Mapping[str, Any] | None, now: str) -> Mapping[str, Any] | None:
-    if latest.failure is None:
+def last_failure(
+    revision: str, failure: Failure | None, before: Mapping[str, Any] | None, now: str
+) -> Mapping[str, Any] | None:
+    """`status.lastFailure`: the present failure, else the one before."""
+    if failure is None:
         return before
-    said = {
-        "revision": latest.revision.name,
-        "reason": latest.failure.reason,
-        "message": latest.failure.message[:32_768],
-    }
+    said = {"revision": revision, "reason": failure.reason, "message": failure.message[:32_768]}
     known = before is not None and all(before.get(key) == said[key] for key in ("revision", "reason"))
     return before if known else {**said, "time": now}

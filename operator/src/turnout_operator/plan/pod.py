@@ -1,30 +1,45 @@
-"""The pod of a revision: restricted (Pod Security Standards), read-only root, GPUs by extended resource."""
+"""The pod of a revision: restricted (Pod Security Standards), read-only root, GPUs by extended resource.
+
+The template of a revision that exists is rendered anew by every version of the operator: what a spec does not ask for
+must leave no trace here, or an upgrade would restart all models.
+"""
 
 from typing import Any
 
 from turnout_operator.api.model_deployment import ModelDeploymentSpec
+from turnout_operator.plan.container import SECURITY, dump, resources
+from turnout_operator.plan.environment import environment, environment_sources
+from turnout_operator.plan.places import ADMIN_PORT, HTTP_PORT
 from turnout_operator.plan.revision import Revision
-from turnout_operator.plan.runtime_config import (
-    LOG_DIRECTORY,
-    MOUNTED,
-    SOURCE_DIRECTORY,
-    fact_url_env,
-)
 from turnout_operator.plan.settings import PlanSettings
+from turnout_operator.plan.triton import sidecar_volumes, sidecars
+from turnout_operator.plan.volumes import mounts, volumes
 
 CONTAINER = "runtime"
-HTTP_PORT = 8080
-ADMIN_PORT = 8081
-CONFIG_DIRECTORY = "/etc/turnout"
-CACHE_DIRECTORY = "/var/cache/turnout"
 USER = 65532
 _MARGIN_SECONDS = 5
 
+Json = dict[str, Any]
 
-def pod_template(revision: Revision, settings: PlanSettings) -> dict[str, Any]:
+
+def pod_template(revision: Revision, settings: PlanSettings) -> Json:
     """The pod template (PodTemplateSpec) of a revision's Deployment."""
+    container = {**_container(revision.spec), **_serving()}
+    return {
+        "metadata": {"labels": revision.labels, "annotations": _scrape_annotations()},
+        "spec": _pod(revision, settings, container),
+    }
+
+
+def job_template(revision: Revision, settings: PlanSettings) -> Json:
+    """The pod template of a revision's Job: nobody asks these pods, and one that fails is not started again."""
+    pod = _pod(revision, settings, _container(revision.spec))
+    return {"metadata": {"labels": revision.labels}, "spec": {**pod, "restartPolicy": "Never"}}
+
+
+def _pod(revision: Revision, settings: PlanSettings, container: Json) -> Json:
     spec = revision.spec
-    pod: dict[str, Any] = {
+    pod: Json = {
         "serviceAccountName": revision.name,
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": round(settings.drain_seconds + spec.serving.timeout.seconds + _MARGIN_SECONDS),
@@ -35,112 +50,50 @@ def pod_template(revision: Revision, settings: PlanSettings) -> dict[str, Any]:
             "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(spec)],
-        "volumes": _volumes(revision),
+        "containers": [container],
+        "volumes": [*volumes(revision), *sidecar_volumes(spec)],
+        "initContainers": sidecars(spec),
+        "nodeSelector": dict(spec.runtime.node_selector),
+        "tolerations": [dump(toleration) for toleration in spec.runtime.tolerations],
+        "imagePullSecrets": _pull_secrets(spec),
     }
-    if spec.runtime.node_selector:
-        pod["nodeSelector"] = dict(spec.runtime.node_selector)
-    if spec.runtime.tolerations:
-        pod["tolerations"] = [_dump(toleration) for toleration in spec.runtime.tolerations]
-    return {"metadata": {"labels": revision.labels, "annotations": _scrape_annotations()}, "spec": pod}
+    return {name: value for name, value in pod.items() if value not in ([], {})}
+
+
+def _pull_secrets(spec: ModelDeploymentSpec) -> list[Json]:
+    reference = spec.bundle.secret_ref
+    return [{"name": reference.name}] if reference and spec.bundle.location.scheme == "image" else []
 
 
 def _scrape_annotations() -> dict[str, str]:
     return {"prometheus.io/scrape": "true", "prometheus.io/port": str(ADMIN_PORT), "prometheus.io/path": "/metrics"}
 
 
-def _container(spec: ModelDeploymentSpec) -> dict[str, Any]:
-    return {
+def _container(spec: ModelDeploymentSpec) -> Json:
+    container = {
         "name": CONTAINER,
         "image": spec.runtime.image,
         "imagePullPolicy": spec.runtime.image_pull_policy,
-        "env": _env(spec),
+        "env": environment(spec),
+        "resources": resources(spec.resources),
+        "terminationMessagePolicy": "File",
+        "securityContext": SECURITY,
+        "volumeMounts": mounts(spec),
+    }
+    sources = environment_sources(spec)
+    return {**container, "envFrom": sources} if sources else container
+
+
+def _serving() -> Json:
+    return {
         "ports": [
             {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
             {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},
         ],
-        "resources": _resources(spec),
         "readinessProbe": _probe("/readyz", periodSeconds=1, failureThreshold=2, timeoutSeconds=2),
         "livenessProbe": _probe("/livez", periodSeconds=10, failureThreshold=6, timeoutSeconds=5),
-        "terminationMessagePolicy": "File",
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": _mounts(spec),
     }
 
 
-def _probe(path: str, **timing: int) -> dict[str, Any]:
+def _probe(path: str, **timing: int) -> Json:
     return {"httpGet": {"path": path, "port": "admin"}, **timing}
-
-
-def _env(spec: ModelDeploymentSpec) -> list[dict[str, Any]]:
-    pod_name: dict[str, Any] = {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
-    secrets: list[dict[str, Any]] = [
-        {"name": fact_url_env(name), "valueFrom": {"secretKeyRef": _dump(source.redis.secret_ref)}}
-        for name, source in sorted(spec.facts.items())
-        if source.redis.secret_ref
-    ]
-    # The API server drops an empty value, so one that is sent would always look like drift.
-    given = [{key: value for key, value in _dump(var).items() if value != ""} for var in spec.runtime.env]
-    return [pod_name, *secrets, *given]
-
-
-def _resources(spec: ModelDeploymentSpec) -> dict[str, Any]:
-    limits = _dump(spec.resources.limits) if spec.resources.limits else {}
-    if gpu := spec.resources.gpu:
-        limits[gpu.resource] = str(gpu.count)
-    requests = _dump(spec.resources.requests)
-    return {"requests": requests, **({"limits": limits} if limits else {})}
-
-
-def _mounts(spec: ModelDeploymentSpec) -> list[dict[str, Any]]:
-    log: dict[str, Any] = {"name": "log", "mountPath": LOG_DIRECTORY}
-    if spec.prediction_log.persistent_volume_claim:
-        log["subPathExpr"] = "$(POD_NAME)"
-    mounts: list[dict[str, Any]] = [
-        {"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": True},
-        {"name": "cache", "mountPath": CACHE_DIRECTORY},
-        log,
-        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own volume
-    ]
-    if spec.bundle.location.scheme in MOUNTED:
-        mounts.append({"name": "source", "mountPath": SOURCE_DIRECTORY, "readOnly": True})
-    return mounts
-
-
-def _volumes(revision: Revision) -> list[dict[str, Any]]:
-    spec = revision.spec
-    volumes: list[dict[str, Any]] = [
-        {"name": "config", "configMap": {"name": revision.name, "items": [_item("runtime.json")]}},
-        {"name": "cache", "emptyDir": {}},
-        {"name": "log", **_log_volume(spec)},
-        {"name": "tmp", "emptyDir": {}},
-    ]
-    source = spec.bundle.location
-    if source.scheme == "configmap":
-        # Optional, so that the runtime itself can say what is missing instead of a pod that waits in silence.
-        config_map = {"name": source.name, "items": [_item(source.path)], "optional": True}
-        volumes.append({"name": "source", "configMap": config_map})
-    elif source.scheme == "pvc":
-        claim = {"claimName": source.name, "readOnly": True}
-        volumes.append({"name": "source", "persistentVolumeClaim": claim})
-    return volumes
-
-
-def _item(key: str) -> dict[str, str]:
-    return {"key": key, "path": key}
-
-
-def _log_volume(spec: ModelDeploymentSpec) -> dict[str, Any]:
-    log = spec.prediction_log
-    if claim := log.persistent_volume_claim:
-        return {"persistentVolumeClaim": {"claimName": claim.claim_name}}
-    return {"emptyDir": {"sizeLimit": str(log.rotate.size.bytes * (log.rotate.keep + 1))}}
-
-
-def _dump(model: Any) -> dict[str, Any]:
-    dumped: dict[str, Any] = model.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return dumped

@@ -60,6 +60,15 @@ def revision_hash(spec: ModelDeploymentSpec) -> str:
     return digest(data)[:8]
 
 
+@lru_cache(maxsize=4096)
+def is_guarded(spec: str) -> bool:
+    """Whether a stored spec's pods demand the gateway's certificate, also when this version can't read all of it."""
+    try:
+        return bool(orjson.loads(spec).get("serving", {}).get("access") == "GatewayOnly")
+    except (ValueError, AttributeError):
+        return False
+
+
 def digest(data: Any) -> str:
     """The sha256 hex digest of JSON data in canonical form."""
     return hashlib.sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).hexdigest()

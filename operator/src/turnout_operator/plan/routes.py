@@ -35,19 +35,24 @@ class Sticky:
 
 @dataclass(frozen=True, slots=True)
 class ArmRoute:
-    """One destination: `cluster` is `<namespace>/<revision>`, `weight` is in basis points."""
+    """One destination: `cluster` is `<namespace>/<revision>`, `weight` is in basis points.
+
+    `guarded`: its pods demand the gateway's certificate.
+    """
 
     name: str
     cluster: str
     revision: str
     weight: int
+    guarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyRoute:
     """The whole split of one objective. `arms[0]` is the stable arm; the weights sum to `TOTAL_WEIGHT`.
 
-    Without arms the objective is known and nothing can answer it.
+    Without arms the objective is known and nothing can answer it. `stream_seconds` is the time of a streaming answer,
+    where that may be more than `timeout_seconds`.
     """
 
     key: PolicyKey
@@ -56,6 +61,7 @@ class PolicyRoute:
     sticky: Sticky | None
     arms: tuple[ArmRoute, ...]
     timeout_seconds: float
+    stream_seconds: float = 0.0
 
 
 def cluster_name(namespace: str, revision: str) -> str:

@@ -24,16 +24,22 @@ from turnout_operator.plan.revision import digest
 from turnout_operator.plan.routes import TOTAL_WEIGHT, ArmRoute, PolicyKey, PolicyRoute, Sticky, cluster_name
 
 DEFAULT_TIMEOUT_SECONDS = 15.0
+MARGIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a ModelDeployment offers to policies: its serving revision, those that exist, and its timeout."""
+    """What a ModelDeployment offers to policies: its serving revision, those that exist, and its timeout.
+
+    `guarded` are the revisions whose pods demand the gateway's certificate; `batch`: it answers no requests at all.
+    """
 
     latest_ready: str | None
     revisions: frozenset[str]
     ready_revisions: frozenset[str]
     timeout_seconds: float
+    guarded: frozenset[str] = frozenset()
+    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ def resolve(policy: RoutingPolicy, targets: Mapping[str, Target]) -> Resolution:
     able = tuple(arm for arm in routed if arm.revision and arm.weight > 0)
     timeout = _timeout(policy, able, targets)
     route = _route(_key(policy), objective_of(policy), _sticky(policy.spec.sticky_by), able, timeout)
-    return Resolution(tuple(arms), able, route, tuple(problems))
+    return Resolution(tuple(arms), able, route and _with_targets(route, able, targets), tuple(problems))
 
 
 def unavailable(policy: RoutingPolicy) -> PolicyRoute:
@@ -87,7 +93,7 @@ def unavailable(policy: RoutingPolicy) -> PolicyRoute:
     return PolicyRoute(_key(policy), objective, version, None, (), DEFAULT_TIMEOUT_SECONDS)
 
 
-def confirmed(raw: Mapping[str, Any]) -> PolicyRoute | None:
+def confirmed(raw: Mapping[str, Any], targets: Mapping[str, Target]) -> PolicyRoute | None:
     """The route last confirmed by the gateways, for a policy whose spec this version can't read."""
     meta, status = raw["metadata"], raw.get("status") or {}
     try:
@@ -96,7 +102,9 @@ def confirmed(raw: Mapping[str, Any]) -> PolicyRoute | None:
     except ValidationError:
         return None
     key = PolicyKey(meta["namespace"], meta["name"])
-    return _route(key, seen.objective or meta["name"], _sticky(sticky), _observed(seen), DEFAULT_TIMEOUT_SECONDS)
+    arms = _observed(seen)
+    route = _route(key, seen.objective or meta["name"], _sticky(sticky), arms, DEFAULT_TIMEOUT_SECONDS)
+    return route and _with_targets(route, arms, targets)
 
 
 def _observed(status: RoutingPolicyStatus | None) -> list[ArmPlan]:
@@ -119,10 +127,13 @@ def _revision_of(arm: Arm, target: Target | None) -> tuple[str | None, Problem |
             "create it or correct spec.arms[].modelDeployment"
         )
         return None, Problem(Reason.MODEL_DEPLOYMENT_NOT_FOUND, text)
+    name = arm.model_deployment
+    if target.batch:
+        text = f"arm {arm.name}: {name} is of mode batch and answers no requests: name one of mode online"
+        return None, Problem(Reason.NO_READY_REVISION, text)
     if arm.revision is None:
         if target.latest_ready:
             return target.latest_ready, None
-        name = arm.model_deployment
         text = f"arm {arm.name}: {name} has no ready revision yet: see `kubectl describe md {name}`"
         return None, Problem(Reason.NO_READY_REVISION, text)
     if arm.revision in target.ready_revisions:
@@ -166,6 +177,17 @@ def _route(
     return PolicyRoute(key, objective, version[:12], sticky, routes, timeout)
 
 
+def _with_targets(route: PolicyRoute, arms: Sequence[ArmPlan], targets: Mapping[str, Target]) -> PolicyRoute:
+    """The route with what follows from its arms' revisions: whether they are guarded, and how long they may stream."""
+    known = [targets[arm.model_deployment] for arm in arms if arm.model_deployment in targets]
+    guarded = frozenset().union(*(target.guarded for target in known))
+    return replace(
+        route,
+        arms=tuple(replace(arm, guarded=arm.revision in guarded) for arm in route.arms),
+        stream_seconds=max((target.timeout_seconds + MARGIN_SECONDS for target in known), default=0.0),
+    )
+
+
 def _facts(route: ArmRoute) -> tuple[Any, ...]:
     return route.name, route.revision, route.weight
 
@@ -190,4 +212,4 @@ def _timeout(policy: RoutingPolicy, arms: Sequence[ArmPlan], targets: Mapping[st
     if policy.spec.timeout:
         return policy.spec.timeout.seconds
     known = [targets[arm.model_deployment].timeout_seconds for arm in arms if arm.model_deployment in targets]
-    return max(known) + 1.0 if known else DEFAULT_TIMEOUT_SECONDS
+    return max(known) + MARGIN_SECONDS if known else DEFAULT_TIMEOUT_SECONDS

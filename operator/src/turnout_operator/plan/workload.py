@@ -1,4 +1,7 @@
-"""The manifests of one revision: ConfigMap, ServiceAccount, Service, PodDisruptionBudget, Deployment."""
+"""The manifests of one revision: ConfigMap and ServiceAccount, and what runs it.
+
+Online that is a Service, a PodDisruptionBudget and a Deployment; in mode batch a Job or a CronJob.
+"""
 
 from typing import Any
 
@@ -7,10 +10,13 @@ import orjson
 from turnout_operator.api.meta import API_VERSION
 from turnout_operator.api.model_deployment import ModelDeployment
 from turnout_operator.plan.drift import HASH_ANNOTATION
-from turnout_operator.plan.pod import HTTP_PORT, pod_template
-from turnout_operator.plan.revision import REVISION_LABEL, SPEC_KEY, Revision, digest
+from turnout_operator.plan.job import cron_job, job
+from turnout_operator.plan.places import GATEWAY_CA_FILE, HTTP_PORT
+from turnout_operator.plan.pod import pod_template
+from turnout_operator.plan.revision import DEPLOYMENT_LABEL, MANAGED_BY, REVISION_LABEL, SPEC_KEY, Revision, digest
 from turnout_operator.plan.runtime_config import runtime_config
 from turnout_operator.plan.settings import PlanSettings
+from turnout_operator.plan.volumes import gateway_ca_name
 
 Manifest = dict[str, Any]
 
@@ -18,18 +24,42 @@ Manifest = dict[str, Any]
 def manifests(
     md: ModelDeployment, revision: Revision, replicas: int, settings: PlanSettings, *, recorded: bool = False
 ) -> list[Manifest]:
-    """All objects of `revision` in the order of dependence, owned by the ModelDeployment.
+    """All objects of an online `revision` in the order of dependence, owned by the ModelDeployment.
 
     `recorded`: its ConfigMap exists. That is immutable, so it is left out.
     """
-    record = [] if recorded else [_finish(md, revision, "v1", "ConfigMap", config_map(revision, settings))]
     return [
-        *record,
-        _finish(md, revision, "v1", "ServiceAccount", {"automountServiceAccountToken": False}),
+        *_basis(md, revision, settings, recorded=recorded),
         _finish(md, revision, "v1", "Service", {"spec": _service(revision)}),
         _finish(md, revision, "policy/v1", "PodDisruptionBudget", {"spec": _disruption_budget(revision)}),
         _finish(md, revision, "apps/v1", "Deployment", {"spec": _deployment(revision, replicas, settings)}),
     ]
+
+
+def batch_manifests(
+    md: ModelDeployment, revision: Revision, settings: PlanSettings, *, recorded: bool, run: bool
+) -> list[Manifest]:
+    """All objects of a `revision` of mode batch. `run`: its Job is to be made; a CronJob is always there."""
+    basis = _basis(md, revision, settings, recorded=recorded)
+    if revision.spec.batch and revision.spec.batch.schedule:
+        return [*basis, _finish(md, revision, "batch/v1", "CronJob", {"spec": cron_job(revision, settings)})]
+    made = [_finish(md, revision, "batch/v1", "Job", {"spec": job(revision, settings)})] if run else []
+    return [*basis, *made]
+
+
+def gateway_ca(md: ModelDeployment, authorities: str) -> Manifest:
+    """The ConfigMap by which pods know the gateways: the public part of their certificates' authority, PEM."""
+    metadata = {
+        "namespace": md.metadata.namespace,
+        "name": gateway_ca_name(md.metadata.name),
+        "labels": {**MANAGED_BY, DEPLOYMENT_LABEL: md.metadata.name},
+    }
+    return _owned(md, "v1", "ConfigMap", metadata, {"data": {GATEWAY_CA_FILE: authorities}})
+
+
+def _basis(md: ModelDeployment, revision: Revision, settings: PlanSettings, *, recorded: bool) -> list[Manifest]:
+    record = [] if recorded else [_finish(md, revision, "v1", "ConfigMap", config_map(revision, settings))]
+    return [*record, _finish(md, revision, "v1", "ServiceAccount", {"automountServiceAccountToken": False})]
 
 
 def config_map(revision: Revision, settings: PlanSettings) -> Manifest:
@@ -40,6 +70,11 @@ def config_map(revision: Revision, settings: PlanSettings) -> Manifest:
 
 
 def _finish(md: ModelDeployment, revision: Revision, version: str, kind: str, body: Manifest) -> Manifest:
+    metadata = {"namespace": revision.namespace, "name": revision.name, "labels": revision.labels}
+    return _owned(md, version, kind, metadata, body)
+
+
+def _owned(md: ModelDeployment, version: str, kind: str, metadata: Manifest, body: Manifest) -> Manifest:
     owner = {
         "apiVersion": API_VERSION,
         "kind": "ModelDeployment",
@@ -48,12 +83,7 @@ def _finish(md: ModelDeployment, revision: Revision, version: str, kind: str, bo
         "controller": True,
         "blockOwnerDeletion": True,
     }
-    metadata = {
-        "namespace": revision.namespace,
-        "name": revision.name,
-        "labels": revision.labels,
-        "ownerReferences": [owner],
-    }
+    metadata = {**metadata, "ownerReferences": [owner]}
     manifest = {"apiVersion": version, "kind": kind, "metadata": metadata, **body}
     metadata["annotations"] = {HASH_ANNOTATION: digest(manifest)[:16]}
     return manifest
@@ -64,7 +94,15 @@ def _service(revision: Revision) -> Manifest:
     return {
         "clusterIP": "None",
         "selector": _selector(revision),
-        "ports": [{"name": "http", "port": HTTP_PORT, "targetPort": "http", "protocol": "TCP", "appProtocol": "http"}],
+        "ports": [
+            {
+                "name": "http",
+                "port": HTTP_PORT,
+                "targetPort": "http",
+                "protocol": "TCP",
+                "appProtocol": "https" if revision.spec.guarded else "http",
+            }
+        ],
     }
 
 

@@ -3,15 +3,14 @@
 from pathlib import PurePosixPath
 
 from turnout_operator.xds.render import TYPE_PREFIX, JsonMap, ads, typed
+from turnout_operator.xds.render.tls import AUTHORITY, CERTIFICATE, SDS_DIRECTORY, TLS_V3, sds, transport_socket
 
 ADMIN_PORT = 9901
 STATUS_PORT = 9902
 MAX_CONNECTIONS = 20_000
 TLS_DIRECTORY = PurePosixPath("/etc/turnout/tls")
-SDS_DIRECTORY = PurePosixPath("/etc/turnout/sds")
 _XDS = "xds"
 _ADMIN = "admin"
-_TLS_V3 = "envoy.extensions.transport_sockets.tls.v3"
 
 # All else stays unallocated: at 1,000 clusters Envoy's own choice costs 3 times the memory.
 _STATS_PREFIXES = ("http.gateway.", "listener_manager.", "cluster_manager.", "control_plane.", "server.")
@@ -74,13 +73,13 @@ def sds_files(tls_directory: PurePosixPath = TLS_DIRECTORY) -> dict[str, dict[st
     }
     authority = {"trusted_ca": {"filename": str(tls_directory / "ca.crt")}, "watched_directory": watched}
     return {
-        "certificate.yaml": _secret("certificate", "tls_certificate", certificate),
-        "authority.yaml": _secret("authority", "validation_context", authority),
+        f"{CERTIFICATE}.yaml": _secret(CERTIFICATE, "tls_certificate", certificate),
+        f"{AUTHORITY}.yaml": _secret(AUTHORITY, "validation_context", authority),
     }
 
 
 def _secret(name: str, kind: str, body: JsonMap) -> dict[str, object]:
-    return {"resources": [typed(f"{_TLS_V3}.Secret", name=name, **{kind: body})]}
+    return {"resources": [typed(f"{TLS_V3}.Secret", name=name, **{kind: body})]}
 
 
 def _ads_config() -> dict[str, object]:
@@ -119,21 +118,13 @@ def _transport_socket(server_name: str, sds_directory: PurePosixPath) -> dict[st
     san = {"san_type": "DNS", "matcher": {"exact": server_name}}
     validation = {
         "default_validation_context": {"match_typed_subject_alt_names": [san]},
-        "validation_context_sds_secret_config": _sds("authority", sds_directory),
+        "validation_context_sds_secret_config": sds(AUTHORITY, sds_directory),
     }
     common = {
-        "tls_certificate_sds_secret_configs": [_sds("certificate", sds_directory)],
+        "tls_certificate_sds_secret_configs": [sds(CERTIFICATE, sds_directory)],
         "combined_validation_context": validation,
-        # Both bounds: a client's maximum is TLS 1.2 unless it is told.
-        "tls_params": {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"},
     }
-    context = typed(f"{_TLS_V3}.UpstreamTlsContext", sni=server_name, common_tls_context=common)
-    return {"name": "envoy.transport_sockets.tls", "typed_config": context}
-
-
-def _sds(name: str, directory: PurePosixPath) -> dict[str, object]:
-    source = {"path": str(directory / f"{name}.yaml")}
-    return {"name": name, "sds_config": {"path_config_source": source, "resource_api_version": "V3"}}
+    return transport_socket(common, sni=server_name)
 
 
 def _status_listener(port: int) -> dict[str, object]:

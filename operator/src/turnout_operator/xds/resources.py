@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
+from pathlib import PurePosixPath
 
 import orjson
 
@@ -47,12 +48,16 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
-    """All that one policy adds. `clusters` are those of all its arms, `route.uses` of those with weight."""
+    """All that one policy adds. `clusters` are those of all its arms, `route.uses` of those with weight.
+
+    `guarded` are the clusters that are spoken to by mutual TLS.
+    """
 
     policy: PolicyRoute
     scope: Resource
     route: Resource
     clusters: frozenset[str] = field(default_factory=frozenset)
+    guarded: frozenset[str] = field(default_factory=frozenset)
 
     @property
     def name(self) -> str:
@@ -69,12 +74,13 @@ def bundle(policy: PolicyRoute) -> Bundle:
         scope=_resource(name, partial(scope, policy)),
         route=_resource(name, partial(route_configuration, policy), uses=uses),
         clusters=frozenset(arm.cluster for arm in policy.arms),
+        guarded=frozenset(arm.cluster for arm in policy.arms if arm.guarded),
     )
 
 
-def cluster_resource(name: str) -> Resource:
-    """The cluster `name`; a constant of its name."""
-    return _resource(name, partial(cluster, name))
+def cluster_resource(name: str, sds_directory: PurePosixPath | None = None) -> Resource:
+    """The cluster `name`; a constant of its name. `sds_directory` is given for one that is spoken to by mutual TLS."""
+    return _resource(name, partial(cluster, name, sds_directory))
 
 
 def endpoints_resource(name: str, endpoints: Sequence[Endpoint]) -> Resource:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 import grpc
@@ -11,6 +12,7 @@ from envoy.service.discovery.v3 import discovery_pb2
 from turnout_operator.plan.routes import Endpoint, PolicyKey, PolicyRoute
 from turnout_operator.xds.connection import Connection
 from turnout_operator.xds.observe import Notifier, Observation, Traffic
+from turnout_operator.xds.render.tls import SDS_DIRECTORY
 from turnout_operator.xds.stream import StreamState
 from turnout_operator.xds.table import Table, Touched
 
@@ -28,8 +30,9 @@ class XdsServer:
         drain_seconds: float = 5.0,
         gateway_port: int = 8080,
         keepalive_seconds: float = 5.0,
+        sds_directory: PurePosixPath = SDS_DIRECTORY,
     ) -> None:
-        self._table = Table(gateway_port)
+        self._table = Table(gateway_port, sds_directory)
         self._notifier = Notifier(on_change)
         self._drain_seconds = drain_seconds
         self._keepalive_seconds = keepalive_seconds

@@ -1,9 +1,11 @@
 """The desired state: what every Envoy shall hold. Each change tells which resources it touched, and no more."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
 
 from turnout_operator.plan.routes import Endpoint, PolicyKey, PolicyRoute
 from turnout_operator.xds.render.route import route_name
+from turnout_operator.xds.render.tls import SDS_DIRECTORY
 from turnout_operator.xds.resources import (
     Bundle,
     Kind,
@@ -29,7 +31,8 @@ class ObjectiveConflict(ValueError):
 class Table:
     """Routes, the clusters that they name, and endpoints."""
 
-    def __init__(self, gateway_port: int) -> None:
+    def __init__(self, gateway_port: int, sds_directory: PurePosixPath = SDS_DIRECTORY) -> None:
+        self._sds_directory = sds_directory
         listener = listener_resource(gateway_port)
         self._listeners = {listener.name: listener}
         self._bundles: dict[str, Bundle] = {}
@@ -124,18 +127,21 @@ class Table:
     def _put(self, name: str, new: Bundle) -> Touched:
         old = self._bundles.get(name)
         had = frozenset() if old is None else old.clusters
+        guarded = frozenset() if old is None else old.guarded
         self._bundles[name] = new
         self._names[new.policy.key] = name
         touched = {(Kind.SCOPE, name), (Kind.ROUTE, name)}
-        touched.update(self._claim(name, new.clusters - had))
+        touched.update(self._claim(name, new.clusters - had | (new.guarded ^ guarded) & new.clusters, new.guarded))
         touched.update(self._release(name, had - new.clusters))
         return frozenset(touched)
 
-    def _claim(self, name: str, clusters: Iterable[str]) -> Iterable[tuple[Kind, str]]:
+    def _claim(self, name: str, clusters: Iterable[str], guarded: frozenset[str]) -> Iterable[tuple[Kind, str]]:
         for cluster in clusters:
             self._users.setdefault(cluster, set()).add(name)
-            if cluster not in self._clusters:
-                self._clusters[cluster] = cluster_resource(cluster)
+            wanted = cluster_resource(cluster, self._sds_directory if cluster in guarded else None)
+            old = self._clusters.get(cluster)
+            if old is None or old.version != wanted.version:
+                self._clusters[cluster] = wanted
                 self._endpoints.setdefault(cluster, endpoints_resource(cluster, ()))
                 yield from ((Kind.CLUSTER, cluster), (Kind.ENDPOINTS, cluster))
 

@@ -1,11 +1,13 @@
 """Certificates between gateway and operator: a private CA, made and renewed without any other program."""
 
+import contextlib
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import grpc
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -57,6 +59,16 @@ def needs_renewal(certificate: bytes, now: dt.datetime) -> bool:
     parsed = x509.load_pem_x509_certificate(certificate)
     start, end = parsed.not_valid_before_utc, parsed.not_valid_after_utc
     return not start <= now < start + (end - start) * 2 / 3
+
+
+def is_issued_by(certificate: bytes, authorities: bytes) -> bool:
+    """Whether one of `authorities` has signed `certificate`, all PEM. Raises ValueError if they are not."""
+    leaf = x509.load_pem_x509_certificate(certificate)
+    for authority in x509.load_pem_x509_certificates(authorities):
+        with contextlib.suppress(ValueError, TypeError, InvalidSignature):
+            leaf.verify_directly_issued_by(authority)
+            return True
+    return False
 
 
 def server_credentials(provider: Callable[[], Identity]) -> grpc.ServerCredentials:

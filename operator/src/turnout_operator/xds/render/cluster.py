@@ -1,18 +1,27 @@
 """One revision's pods: an EDS cluster and its endpoints."""
 
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 from turnout_operator.plan.routes import Endpoint
 from turnout_operator.xds.render import ads, typed
+from turnout_operator.xds.render.tls import CERTIFICATE, sds, transport_socket
 
 # Envoy must be the one who closes idle connections: a request on one that the pod has just closed is lost.
 _UPSTREAM_IDLE = "30s"
 _UNBOUNDED = 65_536
 
 
-def cluster(name: str) -> dict[str, object]:
-    """The cluster of one revision; it depends on the name alone, so that an endpoint never changes it."""
+def cluster(name: str, sds_directory: PurePosixPath | None = None) -> dict[str, object]:
+    """The cluster of one revision; it depends on the revision alone, so that an endpoint never changes it.
+
+    With `sds_directory` its pods are spoken to by mutual TLS, with the certificate that the gateway has for the
+    operator. Whose certificate the pods show is not asked: their addresses come from the API server, and it is they who
+    must know their caller.
+    """
+    guard = {"transport_socket": transport_socket(_client(sds_directory))} if sds_directory else {}
     return {
+        **guard,
         "name": name,
         "type": "EDS",
         "eds_cluster_config": {"eds_config": ads()},
@@ -28,6 +37,10 @@ def load_assignment(name: str, endpoints: Sequence[Endpoint]) -> dict[str, objec
     """The endpoints of cluster `name`, in an order that does not depend on the caller's."""
     hosts = sorted({(endpoint.address, endpoint.port) for endpoint in endpoints})
     return {"cluster_name": name, "endpoints": [{"lb_endpoints": [_host(*host) for host in hosts]}] if hosts else []}
+
+
+def _client(sds_directory: PurePosixPath) -> dict[str, object]:
+    return {"tls_certificate_sds_secret_configs": [sds(CERTIFICATE, sds_directory)]}
 
 
 def _host(address: str, port: int) -> dict[str, object]:

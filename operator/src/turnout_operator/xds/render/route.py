@@ -1,5 +1,7 @@
 """One policy's route table and the scope that selects it."""
 
+from collections.abc import Sequence
+
 from turnout_operator.plan.routes import TOTAL_WEIGHT, ArmRoute, PolicyRoute, Sticky
 from turnout_operator.xds.render import JsonMap, literal, set_header, typed
 from turnout_operator.xds.render.listener import (
@@ -16,6 +18,8 @@ from turnout_operator.xds.render.problems import INVALID_ENTITY, METHOD_NOT_ALLO
 # lost on the way.
 _VALID_ID = "[!-~]([ -~]*[!-~])?"
 _FILTERS = "envoy.extensions.filters.http"
+_IDLE_SECONDS = 300.0
+_STREAM: JsonMap = {"name": "accept", "string_match": {"contains": "text/event-stream", "ignore_case": True}}
 _POST: JsonMap = {"name": ":method", "string_match": {"exact": "POST"}}
 
 
@@ -39,15 +43,11 @@ def scope(policy: PolicyRoute) -> dict[str, object]:
 
 
 def route_configuration(policy: PolicyRoute) -> dict[str, object]:
-    """The route table: refuse bad entity ids, split, refuse other methods; all else is Envoy's 404."""
+    """The route table: all below the objective's path is the pods' business; all else is Envoy's 404."""
     name = route_name(policy)
-    path = {"path": f"/v1/{name}/predict"}
-    routes = [{"match": {**path, "headers": [_POST]}, **_predict(policy)}, {"match": path, **_refuse_method()}]
-    if policy.sticky is not None:
-        routes.insert(0, {"match": {**path, **_has_bad_id(policy.sticky)}, **direct_response(INVALID_ENTITY)})
     return {
         "name": name,
-        "virtual_hosts": [{"name": name, "domains": ["*"], "routes": routes}],
+        "virtual_hosts": [{"name": name, "domains": ["*"], "routes": [*_predictions(policy), *_others(policy)]}],
         "validate_clusters": True,
         "request_headers_to_add": [
             set_header("x-turnout-objective", literal(name)),
@@ -56,20 +56,56 @@ def route_configuration(policy: PolicyRoute) -> dict[str, object]:
     }
 
 
-def _predict(policy: PolicyRoute) -> dict[str, object]:
+def _predictions(policy: PolicyRoute) -> list[dict[str, object]]:
+    """Refuse bad entity ids, split, refuse other methods."""
+    path: JsonMap = {"path": f"/v1/{route_name(policy)}/predict"}
+    routes = [*_answers(policy, path, policy.sticky, [_POST]), {"match": path, **_refuse_method()}]
+    if policy.sticky is None:
+        return routes
+    return [{"match": {**path, **_has_bad_id(policy.sticky)}, **direct_response(INVALID_ENTITY)}, *routes]
+
+
+def _others(policy: PolicyRoute) -> list[dict[str, object]]:
+    """The API document, the Open Inference Protocol and what else pods serve: any method, split like predictions.
+
+    An entity in a header sticks here too. One in the body doesn't: these bodies have another form.
+    """
+    path: JsonMap = {"prefix": f"/v1/{route_name(policy)}/"}
+    sticky = policy.sticky if policy.sticky and policy.sticky.kind == "header" else None
+    routes = _answers(policy, path, sticky)
+    if sticky is None:
+        return routes
+    return [{"match": {**path, **_has_bad_id(sticky)}, **direct_response(INVALID_ENTITY)}, *routes]
+
+
+def _answers(
+    policy: PolicyRoute, path: JsonMap, sticky: Sticky | None, headers: Sequence[JsonMap] = ()
+) -> list[dict[str, object]]:
+    """The routes to the arms; streaming answers have one of their own where they may take longer."""
+    match: dict[str, object] = {**path, **({"headers": list(headers)} if headers else {})}
+    routes = [{"match": match, **_split(policy, sticky, policy.timeout_seconds)}]
+    if policy.arms and policy.stream_seconds > policy.timeout_seconds:
+        streaming = {**path, "headers": [*headers, _STREAM]}
+        routes.insert(0, {"match": streaming, **_split(policy, sticky, policy.stream_seconds)})
+    return routes
+
+
+def _split(policy: PolicyRoute, sticky: Sticky | None, timeout: float) -> dict[str, object]:
     if not policy.arms:
         return direct_response(NO_REVISION, **{"retry-after": "1"})
     split: dict[str, object] = {"clusters": [_arm(arm, policy) for arm in routed(policy)]}
-    action: dict[str, object] = {
-        "weighted_clusters": split,
-        "timeout": f"{policy.timeout_seconds:.3f}s",
-        "retry_policy": _retry_policy(),
-    }
-    if policy.sticky is None:
+    action: dict[str, object] = {"weighted_clusters": split, **_timeouts(timeout), "retry_policy": _retry_policy()}
+    if sticky is None:
         return {"route": action}
     split["use_hash_policy"] = True
-    action["hash_policy"] = [_hash_policy(policy, policy.sticky)]
-    return {"route": action, **_hand_on_entity(policy.sticky)}
+    action["hash_policy"] = [_hash_policy(policy, sticky)]
+    return {"route": action, **_hand_on_entity(sticky)}
+
+
+def _timeouts(seconds: float) -> dict[str, object]:
+    """Envoy cuts a stream that says nothing for 5 min, however long it may take."""
+    text = f"{seconds:.3f}s"
+    return {"timeout": text, "idle_timeout": text} if seconds > _IDLE_SECONDS else {"timeout": text}
 
 
 def _arm(arm: ArmRoute, policy: PolicyRoute) -> dict[str, object]:

@@ -1,0 +1,49 @@
+"""The environment of the runtime container: secrets come by reference, users' own variables last."""
+
+from typing import Any
+
+from turnout_operator.api.model_deployment import ModelDeploymentSpec
+from turnout_operator.plan.container import dump
+from turnout_operator.plan.places import REGISTRY_DIRECTORY
+from turnout_operator.plan.secrets import fact_secrets
+
+Json = dict[str, Any]
+
+_STORES = ("s3", "gs", "az")
+
+
+def environment(spec: ModelDeploymentSpec) -> list[Json]:
+    """The container's `env`."""
+    pod_name: Json = {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    secrets: list[Json] = [
+        {"name": variable, "valueFrom": {"secretKeyRef": dump(key)}}
+        for name, source in sorted(spec.facts.items())
+        for variable, key in fact_secrets(name, source)
+    ]
+    # The API server drops an empty value, so one that is sent would always look like drift.
+    given = [{key: value for key, value in dump(var).items() if value != ""} for var in spec.runtime.env]
+    taken = {variable["name"] for variable in given}
+    return [pod_name, *secrets, *(each for each in _registry(spec) if each["name"] not in taken), *given]
+
+
+def _registry(spec: ModelDeploymentSpec) -> list[Json]:
+    """Where ORAS clients look for credentials: config.json in DOCKER_CONFIG, or .docker/config.json at home."""
+    if not registry_secret(spec):
+        return []
+    return [
+        {"name": "DOCKER_CONFIG", "value": f"{REGISTRY_DIRECTORY}/.docker"},
+        {"name": "HOME", "value": REGISTRY_DIRECTORY},
+    ]
+
+
+def registry_secret(spec: ModelDeploymentSpec) -> str | None:
+    """The Secret with the credentials of a bundle's registry that is to be mounted."""
+    reference = spec.bundle.secret_ref
+    return reference.name if reference and spec.bundle.location.scheme == "oci" else None
+
+
+def environment_sources(spec: ModelDeploymentSpec) -> list[Json]:
+    """The container's `envFrom`: the object stores' credentials. Of two with the same key the batch's own counts."""
+    bundle = spec.bundle.secret_ref if spec.bundle.location.scheme in _STORES else None
+    batch = spec.batch.secret_ref if spec.batch else None
+    return [{"secretRef": {"name": reference.name}} for reference in (bundle, batch) if reference]
