@@ -47,7 +47,7 @@ class Batcher:
         self.stats = ModelStats()
         self.pace = Pace()
         self._name, self._width, self._remote, self._slots = name, width, remote, slots
-        self._run = padded(run, self.max_size) if batching.strategy == "fixed" else run
+        self.run = padded(run, self.max_size) if batching.strategy == "fixed" else run
         self._delay = 0.0 if alone else batching.max_delay_seconds
         self._told_slow = False
         self._worker: Worker | None = None
@@ -125,9 +125,9 @@ class Batcher:
             return
         started = perf_counter()
         try:
-            scores: Sequence[Outcome] = self._run(rows)
+            scores: Sequence[Outcome] = self.run(rows)
         except Exception:  # rare, so that finding the row to blame may run the batch once more
-            scores = outcomes(self._run, rows)
+            scores = outcomes(self.run, rows)
         seconds = perf_counter() - started
         self._count(len(rows), seconds)
         if len(scores) != len(rows):
@@ -165,7 +165,7 @@ class Batcher:
 
     def _run_here(self, batch: list[Waiting]) -> None:
         started = perf_counter()
-        scores = outcomes(self._run, [row[0] for row in batch])
+        scores = outcomes(self.run, [row[0] for row in batch])
         self._settle(batch, scores, perf_counter() - started)
 
     def _run_apart(self, loop: asyncio.AbstractEventLoop, batch: list[Waiting]) -> None:
@@ -173,7 +173,7 @@ class Batcher:
 
         def job() -> None:
             started = perf_counter()
-            scores = outcomes(self._run, rows)
+            scores = outcomes(self.run, rows)
             seconds = perf_counter() - started
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
                 loop.call_soon_threadsafe(self._finish, self._line, batch, scores, seconds)

@@ -16,7 +16,8 @@ class Memory:
     """What a model takes of this process's memory, in bytes, as the kernel counts it; 0 where it was not measured.
 
     `resident`: loading it. `activation`: the peak of a run of one row beyond that, `batch`: of a full batch. Pages
-    that the allocator had to spare do not show, so small models may have zeros. A Triton's own memory is not in it.
+    that the allocator had to spare do not show, so small models may have zeros. `resident` of a model on a server is
+    what the server says that it took there.
     """
 
     resident: int = 0
@@ -31,6 +32,7 @@ class Loaded:
     `run` computes here and blocks; a model on a server has `remote` too, and serves by it, `slots` batches at a time.
     `width` is the length of a row, None where the file does not say. `max_rows` is the largest batch the model takes.
     `feature_names` are the names it was trained with, in order, where the file has them. `about` tells people more.
+    `resident` is the memory of a model on a server, in bytes.
     """
 
     run: Runner
@@ -41,6 +43,7 @@ class Loaded:
     remote: AsyncRunner | None = None
     slots: int = 1
     close: Callable[[], Awaitable[None]] | None = None
+    resident: int | None = None
 
 
 class Model:
@@ -59,13 +62,13 @@ class Model:
         self.width = loaded.width
         self.feature_names = loaded.feature_names
         self.about = loaded.about
-        self.run = loaded.run
         self.load_seconds = 0.0
         self.warm_seconds = 0.0
         self.memory = Memory()
         self._close = loaded.close
         self._batcher = Batcher(name, loaded.run, loaded.width, batching, remote=loaded.remote, slots=loaded.slots)
         self.max_size = self._batcher.max_size
+        self.run: Runner = self._batcher.run
         self.stats: ModelStats = self._batcher.stats
 
     @property

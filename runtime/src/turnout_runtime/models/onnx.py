@@ -9,29 +9,25 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from turnout_runtime.bundle.manifest import ModelFile
 from turnout_runtime.errors import BundleInvalid
 from turnout_runtime.models.model import Loaded
-from turnout_runtime.models.outcome import Runner
 from turnout_runtime.workflow.features import Row
 
 _PREFERRED = ("CUDAExecutionProvider", "CPUExecutionProvider")
+_TYPES = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(float16)": "float16",
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+    "tensor(bool)": "bool",
+}
+_FRACTIONS = ("tensor(float)", "tensor(double)", "tensor(float16)")
 
 
-def load(name: str, path: Path) -> Loaded:
-    """Load a model with one float input of shape (rows, features); raises `BundleInvalid` saying what does not fit.
-
-    The score is the output `probabilities` (its last column: the positive class), else the model's only float output.
-    """
-    onnxruntime = _onnxruntime()
-    try:
-        session = onnxruntime.InferenceSession(str(path), _options(onnxruntime), providers=_providers(onnxruntime))
-    except Exception as error:  # onnxruntime raises a class per cause, without a common base
-        raise BundleInvalid(f"models.{name}: {path.name} is not a readable ONNX model: {error}") from error
-    source, width = _input(name, session)
-    return Loaded(_runner(session, source, _output(name, session)), width)
-
-
-def _onnxruntime() -> ModuleType:
+def library() -> ModuleType:
+    """onnxruntime, silenced; raises `BundleInvalid` where it is not installed."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; otherwise it keeps a database in the home folder
     try:
         import onnxruntime
@@ -41,6 +37,21 @@ def _onnxruntime() -> ModuleType:
         ) from error
     onnxruntime.disable_telemetry_events()
     return onnxruntime  # type: ignore[no-any-return]
+
+
+def load(name: str, path: Path, entry: ModelFile | None = None) -> Loaded:
+    """Load a model whose inputs are numbers, with a dimension for rows first; raises `BundleInvalid`.
+
+    A row's columns go to the inputs in their order; what comes after the rows' dimension is filled in C order. A model
+    with a fixed number of rows is given that many. The score is the output that `entry` names, else `probabilities`
+    (its last column: the positive class), else the model's only float output.
+    """
+    onnxruntime = library()
+    try:
+        session = onnxruntime.InferenceSession(str(path), _options(onnxruntime), providers=_providers(onnxruntime))
+    except Exception as error:  # onnxruntime raises a class per cause, without a common base
+        raise BundleInvalid(f"models.{name}: {path.name} is not a readable ONNX model: {error}") from error
+    return _loaded(f"models.{name}", session, entry.output if entry else None, onnxruntime.__version__)
 
 
 def _options(onnxruntime: ModuleType) -> Any:
@@ -57,39 +68,23 @@ def _providers(onnxruntime: ModuleType) -> list[str]:
     return [provider for provider in _PREFERRED if provider in available]
 
 
-def _input(name: str, session: Any) -> tuple[str, int | None]:
-    """Name and row length of the only input."""
-    inputs = session.get_inputs()
-    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 2:
-        have = ", ".join(f"{i.name}: {i.type} {i.shape}" for i in inputs)
-        raise BundleInvalid(f"models.{name}: needs one input of floats, shape (rows, features); it has {have}")
-    width = inputs[0].shape[1]
-    return inputs[0].name, width if isinstance(width, int) else None
+def _loaded(field: str, session: Any, wanted: str | None, version: str) -> Loaded:
+    from turnout_runtime.models.arrays import Input, choose_output, layout, scores
 
-
-def _output(name: str, session: Any) -> str:
-    """Name of the output that holds the score."""
-    floats = [output.name for output in session.get_outputs() if output.type == "tensor(float)"]
-    if "probabilities" in floats:
-        return "probabilities"
-    if len(floats) != 1:
-        have = ", ".join(f"{o.name}: {o.type}" for o in session.get_outputs())
-        raise BundleInvalid(
-            f"models.{name}: needs an output 'probabilities' or a single float output; it has {have}"
-            " (export classifiers with zipmap off)"
-        )
-    return str(floats[0])
-
-
-def _runner(session: Any, source: str, output: str) -> Runner:
-    import numpy as np
+    for each in session.get_inputs():
+        if each.type not in _TYPES:
+            raise BundleInvalid(f"{field}: input {each.name!r} is a {each.type}; features are numbers")
+    shape = layout(field, [Input(i.name, _TYPES[i.type], _sizes(i.shape)) for i in session.get_inputs()])
+    outputs = {each.name: each.type in _FRACTIONS for each in session.get_outputs()}
+    output = choose_output(field, outputs, wanted)
+    arrays = shape.arrays
 
     def run(rows: Sequence[Row]) -> list[float]:
-        scores = session.run([output], {source: np.array(rows, dtype=np.float32)})[0]
-        if scores.ndim == 1:
-            return scores.tolist()  # type: ignore[no-any-return]
-        if scores.shape[1] > 2:
-            raise ValueError(f"output {output!r} has {scores.shape[1]} columns; a score is one column, or two classes")
-        return scores[:, -1].tolist()  # type: ignore[no-any-return]
+        return scores(output, session.run([output], arrays(rows))[0])[: len(rows)]
 
-    return run
+    about = {"runtime": f"onnxruntime {version}", "provider": session.get_providers()[0], "output": output}
+    return Loaded(run, shape.width, shape.rows, shape.names, about)
+
+
+def _sizes(shape: Sequence[object]) -> tuple[int | None, ...]:
+    return tuple(size if isinstance(size, int) else None for size in shape)
