@@ -24,6 +24,7 @@ def database(scratch: Path, threads: int | None = None) -> Iterator[Any]:
         settings["threads"] = threads
     try:
         with duckdb.connect(config=settings) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
             yield connection
     except duckdb.Error as error:
         raise BatchInvalid(" ".join(str(error).split())[:600]) from error

@@ -116,11 +116,11 @@ class LocalFolder:
             beside.unlink(missing_ok=True)
 
     def remove(self, name: str) -> None:
-        """See `Folder`; a folder that becomes empty goes with its last file."""
+        """See `Folder`; folders below this one go with their last file."""
         path = self._path / name
         path.unlink(missing_ok=True)
-        for folder in (path.parent, *path.parent.parents):
-            if not folder.is_relative_to(self._path) or not folder.is_dir() or any(folder.iterdir()):
+        for folder in path.parents:
+            if folder == self._path or not folder.is_dir() or any(folder.iterdir()):
                 return
             folder.rmdir()
 

@@ -54,9 +54,8 @@ def test_a_snapshot_answers_as_an_asof_join_does(
         for number, (key, time) in enumerate(wishes):
             connection.execute("INSERT INTO wishes VALUES (?, make_timestamp(?), ?)", [key, time * 1_000_000, number])
         connection.execute(f"COPY facts TO '{folder}/facts.parquet'")
-        joined = connection.execute(
-            "SELECT n, epoch(f.time) FROM wishes w ASOF LEFT JOIN facts f ON w.key = f.key AND w.time >= f.time ORDER BY i"
-        ).fetchall()
+        join = "wishes w ASOF LEFT JOIN facts f ON w.key = f.key AND w.time >= f.time"
+        joined = connection.execute(f"SELECT n, epoch(f.time) FROM {join} ORDER BY i").fetchall()
         snapshot = source(folder / "index", folder / "facts.parquet", maxAgeSeconds=age)
         for (key, time), (number, seen) in zip(wishes, joined, strict=True):
             if number is None or (age is not None and time - seen > age):
