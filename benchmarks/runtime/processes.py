@@ -17,7 +17,10 @@ _PATIENCE = 5.0  # seconds until a process that was told to end is killed
 
 
 class Process:
-    """A program from its start to its end, as a context; its output goes to a file of its name below LOGS."""
+    """A program from its start to its end, as a context; its output goes to a file of its name below LOGS.
+
+    The kernel kills it when the thread that started it ends.
+    """
 
     def __init__(
         self,

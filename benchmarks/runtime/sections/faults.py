@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ RATE = 200.0
 FACT_TIMEOUT = 0.04
 BEFORE, DURING, AFTER = 1.0, 4.0, 6.0
 RECOVERY = 5.0
+_STRAYS = 0.01
 _SETTLING = 0.1  # seconds: what was on its way when the fault began
 STORES = ("Redis", "HTTP service")
 FAULTS = ("hangs", "dies", "slows to 1 s", "returns garbage")
@@ -26,13 +28,13 @@ FAULTS = ("hangs", "dies", "slows to 1 s", "returns garbage")
 
 @dataclass(frozen=True)
 class Seen:
-    """One fault: milliseconds, shares of 1, and the seconds until the last fallback after its end."""
+    """One fault: milliseconds, shares of 1, and the seconds until facts were live again."""
 
     p99: float | None
     p99_before: float | None
     failed: float
     fallback: float
-    recovery: float
+    recovery: float | None
 
 
 @dataclass
@@ -44,6 +46,8 @@ class Result:
 
 def measure(bench: Bench, result: Result) -> None:
     with ExitStack() as stack:
+        # One thread for all faults: what it starts is told to die with it.
+        hand = stack.enter_context(ThreadPoolExecutor(1))
         redis = RedisStore(bench.cores.load, {payment["entity_id"] for payment in bench.payments})
         http = HttpStore(bench.cores.load)
         redis.start(stack)
@@ -54,7 +58,7 @@ def measure(bench: Bench, result: Result) -> None:
         for name, store in zip(STORES, (redis, http), strict=True):
             for fault in faults(store):
                 with step(f"{name} {fault.title}"):
-                    result.seen[f"{name} {fault.title}"] = _run(bench, server, fault)
+                    result.seen[f"{name} {fault.title}"] = _run(bench, server, fault, hand)
 
 
 def declared(redis: int, http: int) -> Mapping[str, Any]:
@@ -70,59 +74,54 @@ def declared(redis: int, http: int) -> Mapping[str, Any]:
     }
 
 
-def _run(bench: Bench, server: Turnout, fault: Fault) -> Seen:
-    clock = _Clock()
-    begin = threading.Timer(BEFORE, clock.noted("begin", fault.begin))
-    end = threading.Timer(BEFORE + DURING, clock.noted("end", fault.end))
-
-    def start() -> None:
-        clock.start()
-        begin.start()
-        end.start()
-
+def _run(bench: Bench, server: Turnout, fault: Fault, hand: Executor) -> Seen:
+    started, told = threading.Event(), threading.Event()
+    spell = hand.submit(_cast, fault, started, told)
     due = schedule(RATE, BEFORE + DURING + AFTER)
     try:
-        outcomes = offer(server.port, server.messages(bench.payments), due, bench.connections, on_start=start)
+        outcomes = offer(server.port, server.messages(bench.payments), due, bench.connections, on_start=started.set)
     finally:
-        for timer in (begin, end):
-            timer.cancel()
-            if timer.ident is not None:
-                timer.join()
-        if "end" not in clock.times:
-            fault.end()
-    return judge(outcomes, clock.times["begin"], clock.times["end"])
+        told.set()
+        started.set()
+        begin, end = spell.result()
+    return judge(outcomes, begin, end)
 
 
-class _Clock:
-    """When things were done, in seconds from the load's start."""
-
-    def __init__(self) -> None:
-        self.times: dict[str, float] = {}
-        self._started = 0.0
-
-    def start(self) -> None:
-        self._started = time.perf_counter()
-
-    def noted(self, name: str, action: Callable[[], Any]) -> Callable[[], None]:
-        def run() -> None:
-            action()
-            self.times[name] = time.perf_counter() - self._started
-
-        return run
+def _cast(fault: Fault, started: threading.Event, stopped: threading.Event) -> tuple[float, float]:
+    """Let the fault happen and pass; when it had begun and when it was over, in seconds from the load's start."""
+    started.wait()
+    since = time.perf_counter()
+    stopped.wait(BEFORE)
+    try:
+        fault.begin()
+        begun = time.perf_counter() - since
+        stopped.wait(DURING)
+    finally:
+        fault.end()
+    return begun, time.perf_counter() - since
 
 
 def judge(outcomes: Outcomes, begin: float, end: float) -> Seen:
     """What a fault from `begin` to `end` did, in seconds from the load's start."""
     before, during = outcomes.between(0.0, begin), outcomes.between(begin + _SETTLING, end)
-    after = outcomes.between(end, float("inf"))
-    bad = after.due[after.fallback | (after.status != 200)]
     return Seen(
         p99=during.latency(99),
         p99_before=before.latency(99),
         failed=1 - len(outcomes.having(200)) / max(1, len(outcomes)),
         fallback=float(during.fallback.mean()) if len(during) else 0.0,
-        recovery=float(bad.max()) - end if len(bad) else 0.0,
+        recovery=recovery(outcomes, end),
     )
+
+
+def recovery(outcomes: Outcomes, end: float) -> float | None:
+    """Seconds from `end` until a whole second of answers with live facts begins (a hundredth may fail); None: never."""
+    spoilt = outcomes.fallback | (outcomes.status != 200)
+    last = outcomes.due.max(initial=0.0) - 1.0
+    for moment in (end, *outcomes.due[spoilt & (outcomes.due >= end)]):
+        second = (outcomes.due > moment) & (outcomes.due <= moment + 1.0)
+        if moment <= last and spoilt[second].mean() <= _STRAYS:
+            return float(moment) - end
+    return None
 
 
 def rows(result: Result) -> Iterator[Row]:

@@ -130,18 +130,24 @@ def test_overload_is_judged_by_each_kind_of_answer():
     assert found.shed_p99 == pytest.approx(1)
 
 
-def faulty(last_fallback: float) -> faults.Seen:
-    ledger = Ledger(np.arange(100) / 10)
+def faulty(last_fallback: float, stray: float = 0.0) -> faults.Seen:
+    ledger = Ledger(np.arange(2000) / 200)
     for number, due in enumerate(ledger.due):
-        ledger.close(number, due + 0.02, 200, 2.0 <= due <= last_fallback)
+        ledger.close(number, due + 0.02, 200, 2.0 <= due <= last_fallback or due == stray)
     return faults.judge(ledger.outcomes(), begin=2.0, end=6.0)
 
 
-def test_recovery_lasts_until_the_last_fallback():
+def test_recovery_lasts_until_facts_are_live_for_a_second():
     seen = faulty(last_fallback=7.5)
     assert seen.recovery == pytest.approx(1.5)
     assert (seen.fallback, seen.failed) == (1.0, 0.0)
     assert seen.p99 == pytest.approx(20)
+    assert faulty(last_fallback=5.9).recovery == 0.0
+    assert faulty(last_fallback=9.5).recovery is None
+
+
+def test_a_stray_fallback_does_not_undo_a_recovery():
+    assert faulty(last_fallback=6.5, stray=8.0).recovery == pytest.approx(0.5)
 
 
 def test_fallbacks_that_are_missing_show():
