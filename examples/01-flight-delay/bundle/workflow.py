@@ -5,15 +5,12 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import AwareDatetime, BaseModel, Field
 
-from turnout_runtime.errors import InvalidRequest
 from turnout_runtime.workflow import Context, Decision, Workflow
 
 LATE_FROM = 0.35  # a false alarm costs about half of a missed delay
@@ -22,32 +19,55 @@ WEATHER = ("temp", "dewp", "humid", "wind_speed", "precip", "visib", "pressure")
 MAX_WIND_MPH = 80.0  # the data holds one impossible reading of 1,048
 UNKNOWN = float("nan")  # the model has learnt what a missing value is worth
 
-Fact = dict[str, Any] | None
+Fact = Mapping[str, Any] | None
 
 
-class Schedule(Workflow):
+class Flight(BaseModel):
+    """What is known when a flight is scheduled: the `context` of a request."""
+
+    carrier: Annotated[str, Field(pattern=r"^[0-9A-Z]{2}$", examples=["UA"])]
+    flight: Annotated[int, Field(ge=1, le=9999, examples=[1545])]
+    origin: Literal["EWR", "JFK", "LGA"]
+    dest: Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["IAH"])]
+    tailnum: Annotated[str, Field(max_length=10, examples=["N14228"])] | None = None
+    scheduled_departure: Annotated[AwareDatetime, Field(examples=["2013-12-24T17:15-05:00"])]
+
+
+class Basis(BaseModel):
+    """Where the facts behind an answer came from: live, cache, stale, fallback, or missing."""
+
+    weather: str
+    plane: str
+
+
+class Schedule(Workflow[Flight, Basis]):
     """The champion: carrier, route and time of departure."""
 
     model = "delay"
+    decisions = ("late", "on_time")
     feature_names: tuple[str, ...] = ("carrier_late_rate", "dest_late_rate", "origin", "minute_of_day", "weekday")
 
     def setup(self, models: Any) -> None:
         """Read the late rates that training counted; they travel inside the bundle."""
-        self.rates = json.loads(Path(__file__).with_name("rates.json").read_text())
+        self.rates = json.loads(self.artifacts["rates"].read_text())
 
-    def features(self, ctx: Context) -> np.ndarray:
-        return np.array(self.schedule(ctx.request.context), dtype=np.float32)
+    def features(self, ctx: Context[Flight]) -> np.ndarray:
+        return np.array(self.schedule(ctx.input), dtype=np.float32)
 
-    def decide(self, ctx: Context, score: float) -> Decision:
+    def decide(self, ctx: Context[Flight], score: float) -> Decision[Basis]:
         decision = "late" if score >= LATE_FROM else "on_time"
         return Decision(decision=decision, score=score, confidence=max(score, 1.0 - score))
 
-    def schedule(self, flight: Mapping[str, Any]) -> list[float]:
-        departure, overall = parse_time(text(flight, "scheduled_departure")), self.rates["overall"]
+    def rules(self, ctx: Context[Flight], error: Exception) -> Decision[Basis]:
+        """Without a model: how often flights to this destination are late."""
+        return self.decide(ctx, self.rates["dest"].get(ctx.input.dest, self.rates["overall"]))
+
+    def schedule(self, flight: Flight) -> list[float]:
+        departure, overall = flight.scheduled_departure, self.rates["overall"]
         return [
-            self.rates["carrier"].get(text(flight, "carrier"), overall),
-            self.rates["dest"].get(text(flight, "dest"), overall),
-            ORIGINS.get(text(flight, "origin"), UNKNOWN),
+            self.rates["carrier"].get(flight.carrier, overall),
+            self.rates["dest"].get(flight.dest, overall),
+            ORIGINS[flight.origin],
             departure.hour * 60.0 + departure.minute,
             float(departure.weekday()),
         ]
@@ -58,39 +78,25 @@ class ScheduleWeatherPlane(Schedule):
 
     feature_names = (*Schedule.feature_names, *WEATHER, "plane_age", "plane_seats")
 
-    async def fetch(self, ctx: Context) -> None:
-        flight = ctx.request.context
+    async def fetch(self, ctx: Context[Flight]) -> None:
+        flight = ctx.input
         await ctx.facts.fetch(
-            weather=weather_key(text(flight, "origin"), text(flight, "scheduled_departure")),
-            plane=text(flight, "tailnum") if flight.get("tailnum") else None,
+            weather=weather_key(flight.origin, flight.scheduled_departure), plane=flight.tailnum or None
         )
 
-    def features(self, ctx: Context) -> np.ndarray:
-        flight = ctx.request.context
-        weather, plane = weather_row(ctx.facts["weather"]), plane_row(ctx.facts["plane"], flight["scheduled_departure"])
-        return np.array(self.schedule(flight) + weather + plane, dtype=np.float32)
+    def features(self, ctx: Context[Flight]) -> np.ndarray:
+        weather, plane = weather_row(ctx.facts["weather"]), plane_row(ctx.facts["plane"], ctx.input.scheduled_departure)
+        return np.array(self.schedule(ctx.input) + weather + plane, dtype=np.float32)
+
+    def decide(self, ctx: Context[Flight], score: float) -> Decision[Basis]:
+        decision, facts = super().decide(ctx, score), ctx.facts.settled
+        basis = Basis(**{name: facts[name].source if name in facts else "missing" for name in ("weather", "plane")})
+        return Decision(decision.decision, decision.score, decision.confidence, details=basis)
 
 
-def text(flight: Mapping[str, Any], name: str) -> str:
-    """A field that the question must have; the caller is told which one is missing."""
-    value = flight.get(name)
-    if not isinstance(value, str):
-        raise InvalidRequest(f"context.{name}: must be a string" + ("" if name in flight else ", and is missing"))
-    return value
-
-
-@lru_cache(maxsize=8192)
-def parse_time(scheduled: str) -> datetime:
-    """An ISO 8601 local time with its offset, e.g. 2013-07-01T05:15-04:00."""
-    with suppress(ValueError):
-        if (departure := datetime.fromisoformat(scheduled)).tzinfo:
-            return departure
-    raise InvalidRequest("context.scheduled_departure: must be a time with offset, like 2013-07-01T05:15-04:00")
-
-
-def weather_key(origin: str, scheduled: str) -> str:
+def weather_key(origin: str, departure: datetime) -> str:
     """The airport and the UTC hour of the scheduled departure, e.g. EWR:2013-07-01T09Z."""
-    return f"{origin}:{parse_time(scheduled).astimezone(UTC):%Y-%m-%dT%HZ}"
+    return f"{origin}:{departure.astimezone(UTC):%Y-%m-%dT%HZ}"
 
 
 def weather_row(fact: Fact) -> list[float]:
@@ -100,8 +106,8 @@ def weather_row(fact: Fact) -> list[float]:
     return row
 
 
-def plane_row(fact: Fact, scheduled: str) -> list[float]:
-    return [parse_time(scheduled).year - _number(fact, "year"), _number(fact, "seats")]
+def plane_row(fact: Fact, departure: datetime) -> list[float]:
+    return [departure.year - _number(fact, "year"), _number(fact, "seats")]
 
 
 def _number(fact: Fact, name: str) -> float:

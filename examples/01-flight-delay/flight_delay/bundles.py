@@ -1,11 +1,18 @@
-"""Build the champion's and the challenger's bundle: stage the files, train with the staged workflow, score, pack."""
+"""Build the champion's and the challenger's bundle: stage the files, train with the staged workflow, score, build.
 
+The last step is two commands that every author types: `turnout bundle golden --update` and `turnout bundle build`.
+"""
+
+import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,18 +20,18 @@ import numpy.typing as npt
 from flight_delay import train
 from flight_delay.data import Flight
 from flight_delay.export import onnx_bytes
-from flight_delay.offline import Snapshot, feature_rows
+from flight_delay.offline import Snapshot, feature_rows, settled_facts
 from flight_delay.quality import Quality, quality
-from turnout_runtime.bundle.archive import pack
 from turnout_runtime.bundle.code import load_entry
 from turnout_runtime.bundle.manifest import Manifest, parse
-from turnout_runtime.bundle.tree import digest_folder
-from turnout_runtime.workflow.entry import as_workflow
 from turnout_runtime.models import onnx
 from turnout_runtime.workflow import Workflow
+from turnout_runtime.workflow.entry import as_workflow
 
 SOURCE = Path(__file__).parents[1] / "bundle"
 NAMES = ("champion", "challenger")
+GOLDEN = 12  # flights whose answers travel with the bundle
+TOLERANCE = 1e-5  # of a golden score: another processor may round the trees' sums otherwise
 
 
 @dataclass(frozen=True)
@@ -52,8 +59,9 @@ def build(name: str, data: Data, out: Path) -> Bundle:
     with tempfile.TemporaryDirectory() as staging:
         folder = Path(staging)
         replay = _fill(folder, name, data)
-        pack(folder, archive)
-        return Bundle(name, archive, digest_folder(folder), replay)
+        _turnout("bundle", "golden", "--update", str(folder))
+        digest = _turnout("bundle", "build", str(folder), "-o", str(archive)).splitlines()[-1]
+        return Bundle(name, archive, digest, replay)
 
 
 def _fill(folder: Path, name: str, data: Data) -> Quality:
@@ -66,14 +74,33 @@ def _fill(folder: Path, name: str, data: Data) -> Quality:
     replay = quality(scores, labels(data.replay))
     card = {"AUC": f"{replay.auc:.4f}", "BRIER": f"{replay.brier:.4f}", "FLIGHTS": f"{replay.n:,}"}
     (folder / "bundle.yaml").write_text(Template((SOURCE / f"{name}.yaml").read_text()).substitute(card))
+    chosen = data.replay[:: len(data.replay) // GOLDEN][:GOLDEN]
+    examples = (json.dumps(_golden(workflow, flight, data.snapshot)) for flight in chosen)
+    (folder / "golden.jsonl").write_text("".join(f"{example}\n" for example in examples))
     return replay
+
+
+def _golden(workflow: Workflow, flight: Flight, snapshot: Snapshot) -> dict[str, Any]:
+    """A flight's request with the facts that it finds, as a golden file wants it; `bundle golden` adds the answer."""
+    settled = settled_facts(workflow, flight, snapshot)
+    request = {"entity_id": flight.entity_id, "context": flight.context()}
+    return {"request": request, "facts": settled, "expect": {"score": 0}, "tolerance": TOLERANCE}
 
 
 def load_workflow(folder: Path, manifest: Manifest) -> Workflow:
     """The bundle folder's workflow, imported and set up as the runtime does it."""
     workflow = as_workflow(load_entry(folder, manifest))
+    workflow.artifacts = {name: folder / artifact.path for name, artifact in manifest.artifacts.items()}
     workflow.setup({})
     return workflow
+
+
+def _turnout(*words: str) -> str:
+    command = [sys.executable, "-m", "turnout_runtime.cli", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"turnout {' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def labels(flights: Sequence[Flight]) -> npt.NDArray[np.bool_]:

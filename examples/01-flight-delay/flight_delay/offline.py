@@ -1,4 +1,4 @@
-"""Run a bundle's workflow over past flights: its own fetch and features, with the fact tables in place of the stores."""
+"""Run a bundle's workflow over past flights: its own fetch and features, with fact tables in place of the stores."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -43,19 +43,30 @@ class Snapshot:
 def feature_rows(workflow: Workflow, flights: Iterable[Flight], snapshot: Snapshot) -> Rows:
     """[flights, features] float32, one row per flight in the given order."""
     rules = snapshot.rules()
-    return np.stack([_features(workflow, context_of(workflow, flight, rules)) for flight in flights])
+    return np.stack([_features(workflow, _context(workflow, flight, rules)) for flight in flights])
 
 
-def context_of(workflow: Workflow, flight: Flight, rules: Mapping[str, FactRule]) -> Context[Any]:
-    """The context of a flight's request, checked against the workflow's own model of it."""
+def settled_facts(workflow: Workflow, flight: Flight, snapshot: Snapshot) -> dict[str, Any]:
+    """The facts that the workflow fetches for a flight, by name; None where there is none."""
+    ctx = _context(workflow, flight, snapshot.rules())
+    _fetch(workflow, ctx)
+    return {name: fact.value if fact.source == "live" else None for name, fact in ctx.facts.settled.items()}
+
+
+def _features(workflow: Workflow, ctx: Context[Any]) -> Rows:
+    _fetch(workflow, ctx)
+    return np.asarray(workflow.features(ctx))
+
+
+def _context(workflow: Workflow, flight: Flight, rules: Mapping[str, FactRule]) -> Context[Any]:
     assert workflow.context_model is not None
     asked = workflow.context_model.model_validate(flight.context())
     request = Request("", flight.entity_id, {}, flight.context())
     return Context(request, Facts(rules, Scope(0, lambda: 1.0)), lambda: 1.0, input=asked)
 
 
-def _features(workflow: Workflow, ctx: Context[Any]) -> Rows:
+def _fetch(workflow: Workflow, ctx: Context[Any]) -> None:
+    # The tables answer at once, so a workflow that only fetches facts never suspends, and needs no event loop.
     fetching = workflow.fetch(ctx)
     if fetching is not None and next(iter(fetching.__await__()), None) is not None:
-        raise RuntimeError(f"{type(workflow).__name__}.fetch waits for more than facts, which offline data cannot answer")
-    return np.asarray(workflow.features(ctx))
+        raise RuntimeError(f"{type(workflow).__name__}.fetch waits for more than facts, which the past cannot answer")

@@ -5,16 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from flight_delay import cache, manifests
-from flight_delay.bundles import NAMES, Bundle, Data, build
+from flight_delay.bundles import GOLDEN, NAMES, Bundle, Data, build
 from flight_delay.export import onnx_bytes
 from flight_delay.train import fit, late_rates, to_json
 
 from turnout_runtime.bundle.archive import digest_archive, unpack
-from turnout_runtime.bundle.code import load_entry
-from turnout_runtime.bundle.manifest import check_files, parse
-from turnout_runtime.bundle.tree import hash_folder
+from turnout_runtime.bundle.manifest import parse
+from turnout_runtime.bundle.source import Bundle as runtime_bundle
+from turnout_runtime.cli.bundle.opened import loaded
 from turnout_runtime.models import onnx
-from turnout_runtime.workflow import Workflow
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -31,12 +30,12 @@ def test_building_again_gives_the_same_bytes(bundle: Bundle, small_data: Data, t
 def test_the_runtime_accepts_the_bundle(bundle: Bundle, tmp_path: Path) -> None:
     unpack(bundle.archive, tmp_path)
     manifest = parse((tmp_path / "bundle.yaml").read_bytes())
-    check_files(manifest, hash_folder(tmp_path))
-    workflow = load_entry(tmp_path, manifest)
-    assert isinstance(workflow, type)
-    assert issubclass(workflow, Workflow)
-    assert onnx.load("delay", tmp_path / "model.onnx").width == len(workflow.feature_names)
+    held = loaded(runtime_bundle(tmp_path, manifest, bundle.digest))
+    assert held.golden == GOLDEN
+    assert onnx.load("delay", tmp_path / "model.onnx").width == len(held.workflow.feature_names)
     assert manifest.card["replayed_on"].endswith(f"AUC {bundle.replay.auc:.4f}, Brier {bundle.replay.brier:.4f}")
+    assert manifest.models["delay"].sha256
+    assert (tmp_path / "schemas" / "request.json").is_file()
 
 
 def test_the_digest_is_that_of_the_packed_files(bundle: Bundle) -> None:
