@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 async def _run(arguments: argparse.Namespace) -> None:
     settings = config.load(arguments.config)
-    ports = Ports(arguments.host, arguments.port, arguments.admin_port)
+    ports = Ports(arguments.host, arguments.port, arguments.admin_port, arguments.grpc_port)
     await Pod(settings, arguments.cache, ports).run()
 
 
@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache", type=Path, default=Path("/var/cache/turnout"), help="where bundles are unpacked")
     parser.add_argument("--host", help="address to listen on; all by default")
     parser.add_argument("--port", type=int, default=8080, help="prediction API")
+    parser.add_argument("--grpc-port", type=int, default=8082, help="Open Inference Protocol over gRPC")
     parser.add_argument("--admin-port", type=int, default=8081, help="probes and metrics")
     return parser
 

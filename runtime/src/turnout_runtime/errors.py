@@ -60,6 +60,19 @@ class ModelServerNotReady(StartError):
     """The server that a model runs on does not answer, or does not get the model ready."""
 
 
+class WorkerFailed(StartError):
+    """One of several serving processes cannot serve, for the reason it gave, or dies again and again."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self._reason = reason
+
+    @property
+    def reason(self) -> str:
+        """What the process itself said."""
+        return self._reason
+
+
 class BatchInvalid(StartError):
     """What an offline run reads or writes is missing, or does not fit what it was told."""
 

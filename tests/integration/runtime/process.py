@@ -43,7 +43,7 @@ class Runtime:
             (folder / "runtime.json").write_text(json.dumps(config))
         self.log = Path(self.config["predictionLog"]["directory"])
         arguments = ["--config", str(folder / "runtime.json"), "--cache", str(folder / "cache")]
-        arguments += ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0"]
+        arguments += ["--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--grpc-port", "0"]
         environment["TURNOUT_TERMINATION_LOG"] = str(folder / "termination")
         self._stderr = folder / "stderr"
         self._stderr.write_bytes(b"")

@@ -1,18 +1,19 @@
 """The pod's own port: probes and metrics."""
 
+from collections.abc import Awaitable, Callable
+
 import orjson
 from aiohttp import web
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from turnout_runtime.serve.readiness import Phase, Readiness
 
 
 class AdminApi:
-    """Answers `/livez`, `/readyz` and `/metrics`."""
+    """Answers `/livez`, `/readyz` and `/metrics`, whose text `render` gives."""
 
-    def __init__(self, readiness: Readiness, registry: CollectorRegistry) -> None:
-        self._readiness, self._registry = readiness, registry
+    def __init__(self, readiness: Readiness, render: Callable[[], Awaitable[bytes]]) -> None:
+        self._readiness, self._render = readiness, render
 
     def application(self) -> web.Application:
         """The aiohttp application."""
@@ -31,4 +32,4 @@ class AdminApi:
         return web.Response(status=status, body=orjson.dumps({"phase": phase.value}), content_type="application/json")
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=await self._render(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,26 +1,33 @@
 """Errors as callers see them: application/problem+json (RFC 9457), never a traceback."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
 from turnout_runtime.errors import RequestError
 
 CONTENT_TYPE = "application/problem+json"
-_BASE = "https://turnout.dev/problems/"
+BASE = "https://turnout.dev/problems/"
+
+
+def shown(error: BaseException) -> RequestError:
+    """What a caller may see of an error. What is no `RequestError` is the workflow's, and stays inside."""
+    return error if isinstance(error, RequestError) else RequestError("the log of the pod has the details")
+
+
+def document(error: BaseException, members: Mapping[str, str | None]) -> dict[str, Any]:
+    """The problem as JSON holds it; `members` are added (request and prediction id), None left out."""
+    told = shown(error)
+    return {
+        "type": BASE + told.slug,
+        "title": told.title,
+        "status": told.http_status,
+        "detail": str(told),
+        **{name: value for name, value in members.items() if value is not None},
+    }
 
 
 def problem(error: BaseException, members: Mapping[str, str | None]) -> tuple[int, bytes]:
-    """HTTP status and body for an error. What is no `RequestError` is the workflow's, and stays inside.
-
-    `members` are added to the body (request and prediction id), None left out.
-    """
-    shown = error if isinstance(error, RequestError) else RequestError("the log of the pod has the details")
-    body = {
-        "type": _BASE + shown.slug,
-        "title": shown.title,
-        "status": shown.http_status,
-        "detail": str(shown),
-        **{name: value for name, value in members.items() if value is not None},
-    }
-    return shown.http_status, orjson.dumps(body)
+    """HTTP status and body for an error."""
+    return shown(error).http_status, orjson.dumps(document(error, members))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from turnout_runtime.serve.http1.server import Server
 
 _SLICE = 16 * 1024  # bytes between two looks at the size of a head
+_FRAMING = 8  # bytes on the wire for a byte of body: a chunk of one byte has six
 
 
 class Outlet(Protocol):
@@ -40,13 +41,13 @@ class Intake:
     __slots__ = (
         "_app",
         "_expecting",
-        "_head",
         "_limits",
         "_outlet",
         "_parser",
         "_server",
         "_since",
         "_stalled",
+        "_wire",
         "more",
         "request",
         "stopped",
@@ -57,7 +58,7 @@ class Intake:
         self._outlet, self._server = outlet, server
         self._app, self._limits = server.app, server.limits
         self._parser = httptools.HttpRequestParser(self)
-        self._head = 0
+        self._wire = 0
         self._since = 0.0
         self._expecting = False
         self._stalled: Request | None = None
@@ -89,19 +90,29 @@ class Intake:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._decline(data[upgrade.args[0] :])
-        request = self.request
-        if request is not None and not request.started:
-            self._head += len(data)
-            if self._head > self._limits.head_bytes:
-                self._refuse(request, HeadTooLarge(f"the limit is {self._limits.head_bytes} bytes"))
-                raise httptools.HttpParserCallbackError
+        if self.request is not None:
+            self._weigh(self.request, len(data))
+
+    def _weigh(self, request: Request, read: int) -> None:
+        """A request that is still incomplete: neither head nor framing (chunk sizes, trailers) may grow on and on."""
+        self._wire += read
+        limit = self._limits.head_bytes
+        error: RequestError | None = None
+        if not request.started:
+            if self._wire > limit:
+                error = HeadTooLarge(f"the limit is {limit} bytes")
+        elif self._wire > 2 * limit + _FRAMING * request.size:
+            error = InvalidRequest("there is more framing than body")
+        if error is not None:
+            self._refuse(request, error)
+            raise httptools.HttpParserCallbackError
 
     # -- llhttp's events
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         self.request = self._stalled or Request()
-        self._head = 0
+        self._wire = 0
         self._since = self._server.now
 
     def on_url(self, url: bytes) -> None:

@@ -1,0 +1,148 @@
+"""The OpenAPI document of a pod, made from its workflow's own models. Pure."""
+
+from typing import Any
+
+import orjson
+
+from turnout_runtime.errors import (
+    BodyTooLarge,
+    Draining,
+    HeadTooLarge,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    RequestError,
+    RequestIdReused,
+    RequestTimeout,
+    RequestTooSlow,
+    UnsupportedEncoding,
+)
+from turnout_runtime.serve.api.replies import RETRY_AFTER_SECONDS
+from turnout_runtime.serve.problems import BASE
+from turnout_runtime.serve.served import Served
+from turnout_runtime.workflow import Workflow
+from turnout_runtime.workflow.schema import decision_schema, request_schema
+
+_Schema = dict[str, Any]
+_ERRORS: tuple[type[RequestError], ...] = (
+    InvalidRequest,
+    NotFound,
+    MethodNotAllowed,
+    RequestTooSlow,
+    BodyTooLarge,
+    UnsupportedEncoding,
+    RequestIdReused,
+    Overloaded,
+    HeadTooLarge,
+    RequestError,
+    Draining,
+    RequestTimeout,
+)
+_REF = "#/components/schemas/{model}"
+_MAX_DOCUMENTS = 64
+_OBJECTIVE = {
+    "name": "objective",
+    "in": "path",
+    "required": True,
+    "description": "The objective that asks; the gateway routes by it",
+    "schema": {"type": "string", "pattern": "^[a-z0-9-]{1,63}$"},
+}
+_HEADERS = (
+    ("x-request-id", "Names the request where its body does not", {"type": "string", "maxLength": 256}),
+    ("x-request-timeout-ms", "Milliseconds after which the caller has no use for an answer", {"type": "string"}),
+    ("traceparent", "W3C Trace Context", {"type": "string"}),
+)
+
+
+class OpenApi:
+    """Documents by objective, made when they are first asked for."""
+
+    def __init__(self, workflow: Workflow, served: Served) -> None:
+        self._workflow, self._served = workflow, served
+        self._documents: dict[str | None, bytes] = {}
+
+    def document(self, objective: str | None) -> bytes:
+        """OpenAPI 3.1 as JSON; without an objective it is a parameter of the path."""
+        known = self._documents.get(objective)
+        if known is None:
+            known = orjson.dumps(openapi(self._workflow, self._served, objective))
+            if len(self._documents) < _MAX_DOCUMENTS:
+                self._documents[objective] = known
+        return known
+
+
+def openapi(workflow: Workflow, served: Served, objective: str | None) -> _Schema:
+    """The document as JSON holds it."""
+    request, answer = request_schema(workflow, _REF), decision_schema(workflow, _REF)
+    schemas = {**request.pop("$defs", {}), **answer.pop("$defs", {})}
+    schemas |= {"PredictionRequest": request, "PredictionAnswer": answer, "Problem": _PROBLEM}
+    path = f"/v1/{served.namespace}/{objective or '{objective}'}/predict"
+    item: _Schema = {"post": _predict(served)}
+    if objective is None:
+        item["parameters"] = [_OBJECTIVE]
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": served.model_deployment,
+            "version": served.revision,
+            "description": (type(workflow).__doc__ or "").strip() or "Predictions",
+        },
+        "paths": {path: item},
+        "components": {"schemas": schemas},
+    }
+
+
+def _predict(served: Served) -> _Schema:
+    answer = {"$ref": "#/components/schemas/PredictionAnswer"}
+    content = {
+        "application/json": {"schema": answer},
+        "text/event-stream": {"schema": {"type": "string", "description": "Events chunk, then decision or problem"}},
+    }
+    return {
+        "operationId": "predict",
+        "summary": "Ask for one prediction",
+        "parameters": [
+            {"name": name, "in": "header", "required": False, "description": text, "schema": schema}
+            for name, text, schema in _HEADERS
+        ],
+        "requestBody": {
+            "required": True,
+            "description": f"At most {served.max_body} bytes; gzip and deflate are unpacked",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/PredictionRequest"}}},
+        },
+        "responses": {
+            "200": {"description": "The decision", "headers": _REVISION, "content": content},
+            **{str(error.http_status): _failure(error) for error in _ERRORS},
+        },
+    }
+
+
+def _failure(error: type[RequestError]) -> _Schema:
+    schema = {
+        "allOf": [{"$ref": "#/components/schemas/Problem"}],
+        "properties": {"status": {"const": error.http_status}},
+    }
+    headers = dict(_REVISION)
+    if error is Overloaded:
+        text = "Seconds after which to try again"
+        headers["Retry-After"] = {"description": text, "schema": {"const": RETRY_AFTER_SECONDS}}
+    content = {"application/problem+json": {"schema": schema}}
+    return {"description": error.title, "headers": headers, "content": content}
+
+
+_REVISION: _Schema = {"x-turnout-revision": {"description": "What answered", "schema": {"type": "string"}}}
+_PROBLEM: _Schema = {
+    "title": "Problem",
+    "description": "RFC 9457",
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "format": "uri", "examples": [BASE + InvalidRequest.slug]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "prediction_id": {"type": "string"},
+        "request_id": {"type": "string"},
+    },
+    "required": ["type", "title", "status", "detail"],
+}

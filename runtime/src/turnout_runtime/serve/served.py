@@ -1,0 +1,24 @@
+"""What a pod serves, and how much it takes."""
+
+from dataclasses import dataclass
+
+from turnout_runtime.config import RuntimeConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Names as callers know them; `max_body` in bytes."""
+
+    namespace: str
+    model_deployment: str
+    revision: str
+    max_body: int
+    concurrency: int
+
+
+def served(config: RuntimeConfig) -> Served:
+    """The part of the configuration that the doors need."""
+    serving = config.serving
+    return Served(
+        config.namespace, config.model_deployment, config.revision, serving.max_body_bytes, serving.concurrency
+    )

@@ -1,0 +1,126 @@
+"""One process that answers: load, serve, drain, stop."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from turnout_runtime.bundle.source import Bundle, obtain
+from turnout_runtime.config import RuntimeConfig
+from turnout_runtime.errors import ConfigInvalid
+from turnout_runtime.facts.connect import FactStores, connect
+from turnout_runtime.loading import LoadedWorkflow, load_workflow
+from turnout_runtime.log.files import LogFiles
+from turnout_runtime.log.record import Identity
+from turnout_runtime.log.writer import LogWriter
+from turnout_runtime.predict.build import dataplane
+from turnout_runtime.predict.dataplane import Dataplane
+from turnout_runtime.serve.doors import Doors
+from turnout_runtime.serve.metrics import ServingMetrics
+from turnout_runtime.serve.ports import Ports
+from turnout_runtime.serve.readiness import Phase, Readiness
+from turnout_runtime.serve.served import served
+from turnout_runtime.serve.sink import PredictionSink
+
+_log = logging.getLogger("turnout.serve")
+_LOG_PATIENCE = 3.0  # seconds for the last records to reach a slow volume
+
+
+class Service:
+    """Everything between a configuration and the last record of its predictions."""
+
+    def __init__(
+        self,
+        config: RuntimeConfig,
+        cache: Path,
+        ports: Ports,
+        registry: CollectorRegistry,
+        tell: Callable[[Phase], object],
+    ) -> None:
+        """`tell` hears of each phase as it begins."""
+        self._config, self._cache, self._ports = config, cache, ports
+        self._registry, self._tell = registry, tell
+        self._readiness = Readiness()
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Drain and end."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Serve until told to stop; raises a `StartError` when that cannot be."""
+        on_signals(lambda: os._exit(0))  # nothing is worth waiting for before the pod is ready
+        config = self._config
+        log = _open_log(config)
+        stores = connect(config.facts, config.serving.budget.facts_seconds or config.serving.timeout_seconds)
+        bundle = await asyncio.to_thread(
+            obtain, config.bundle.uri, config.bundle.digest, config.bundle.path, self._cache
+        )
+        loaded = await load_workflow(bundle, config.serving, model_server=config.model_server, requires=config.requires)
+        await stores.warm()
+        plane = self._dataplane(bundle, loaded, stores, log)
+        doors = Doors(plane, self._readiness, served(config), config.serving)
+        on_signals(self.stop)
+        log.start()
+        try:
+            await self._answer(doors)
+        finally:
+            plane.close()
+            await loaded.close()
+            await stores.close()
+            if not log.close(_LOG_PATIENCE):
+                _log.error("records were left behind: the log's volume does not take them")
+
+    async def _answer(self, doors: Doors) -> None:
+        serving = self._config.serving
+        _settle_memory()
+        await doors.open(self._ports)
+        self._enter(Phase.READY)
+        await self._stop.wait()
+        self._enter(Phase.DRAINING)
+        await asyncio.sleep(serving.drain_seconds)
+        self._enter(Phase.CLOSING)
+        await doors.close(serving.timeout_seconds + 1)
+
+    def _dataplane(self, bundle: Bundle, loaded: LoadedWorkflow, stores: FactStores, log: LogWriter) -> Dataplane:
+        config = self._config
+        identity = Identity(config.namespace, config.model_deployment, config.revision, bundle.digest)
+        plane = dataplane(loaded.workflow, stores.rules, config.serving, config.revision)
+        assert plane.admission is not None
+        metrics = ServingMetrics(identity, plane.admission, log, loaded.model_seconds)
+        self._registry.register(metrics)
+        plane.sink = PredictionSink(identity, metrics, log)
+        return plane
+
+    def _enter(self, phase: Phase) -> None:
+        self._readiness.phase = phase
+        self._tell(phase)
+
+
+def on_signals(action: Callable[[], object]) -> None:
+    """What SIGTERM and SIGINT do from now on."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, action)
+
+
+def _settle_memory() -> None:
+    """What is loaded stays: collections need not look at it, and a request's garbage is mostly freed by counting."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
+def _open_log(config: RuntimeConfig) -> LogWriter:
+    settings = config.prediction_log
+    try:
+        settings.directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigInvalid(f"predictionLog.directory {settings.directory}: {error.strerror}") from error
+    if not os.access(settings.directory, os.W_OK | os.X_OK):
+        raise ConfigInvalid(f"predictionLog.directory {settings.directory} is not writable for uid {os.getuid()}")
+    return LogWriter(LogFiles(settings.directory, settings.max_file_bytes, settings.max_files))

@@ -1,0 +1,1 @@
+"""Several processes behind the same ports: a supervisor starts them, adds up their metrics, and ends them together."""
