@@ -48,7 +48,7 @@ class Turnout(Server):
         config = self.folder / "runtime.json"
         config.write_text(json.dumps(configuration(self.folder, source, serving or {}, facts or {})))
         flags = ["--config", config, "--cache", self.folder / "cache", "--host", "127.0.0.1"]
-        ports = ["--port", str(port), "--admin-port", str(self.admin)]
+        ports = ["--port", str(port), "--admin-port", str(self.admin), "--grpc-port", "0"]
         argv = [sys.executable, "-m", "turnout_runtime", *flags, *ports]
         super().__init__(name, argv, port, _DIALECT, core)
 
