@@ -86,8 +86,15 @@ class Guarded:
     def _judge(self, ticket: int, error: BaseException | None) -> None:
         if error is not None and not isinstance(error, NoSuchKey) and self._throttle.allows(type(error).__name__):
             _log.warning("a fact cannot be had", extra={"fact": self._name, "error": _text(error)})
+        before = self.breaker.state
         if self.breaker.judge(ticket, error is None or isinstance(error, NoSuchKey | BadValue)):
-            _log.warning("fact source", extra={"fact": self._name, "breaker": self.breaker.state})
+            self._tell(before, self.breaker.state)
+
+    def _tell(self, before: State, now: State) -> None:
+        if now == "closed":
+            _log.info("a fact can be had again", extra={"fact": self._name})
+        elif before == "closed":
+            _log.warning("a fact's source is left alone, but for one attempt now and then", extra={"fact": self._name})
 
 
 def _error(done: "asyncio.Future[Found]") -> BaseException | None:

@@ -57,7 +57,7 @@ def connect(facts: "Mapping[str, FactConfig]", budget: float = _NEVER) -> FactSt
 
     `budget` is the most seconds that any request has for its facts: no fetch goes on for longer.
     """
-    build = _Build(facts)
+    build = _Build(facts, budget)
     rules = {name: build.rule(name, fact, min(fact.timeout_seconds, budget)) for name, fact in facts.items()}
     return FactStores(rules, tuple(build.stores.values()))
 
@@ -65,9 +65,9 @@ def connect(facts: "Mapping[str, FactConfig]", budget: float = _NEVER) -> FactSt
 class _Build:
     """One store per server, so that facts that live together travel together."""
 
-    def __init__(self, facts: "Mapping[str, FactConfig]") -> None:
+    def __init__(self, facts: "Mapping[str, FactConfig]", budget: float) -> None:
         self.stores: dict[tuple[str, ...], Store] = {}
-        self._longest = max((fact.timeout_seconds for fact in facts.values()), default=0.0)
+        self._facts, self._budget = facts, budget
 
     def rule(self, name: str, fact: "FactConfig", timeout: float) -> FactRule:
         """The fact's rule."""
@@ -104,7 +104,7 @@ class _Build:
         store = self.stores.get(("redis", url))
         if not isinstance(store, RedisStore):
             try:
-                store = self.stores["redis", url] = RedisStore(url, self._longest)
+                store = self.stores["redis", url] = RedisStore(url, self._longest("redis"))
             except ValueError as error:
                 raise ConfigInvalid(f"{field}: the URL must be redis://… or rediss://…") from error
         return RedisFacts(store, location.key_prefix, Decoder(location.encoding, timestamp_field))
@@ -121,7 +121,12 @@ class _Build:
         from turnout_runtime.facts.feast import FeastFacts, FeastStore
 
         config = location.resolve(field)
-        store = self.stores.get(("feast", config))
+        store = self.stores.get(("feast store", config))
         if not isinstance(store, FeastStore):
-            store = self.stores["feast", config] = FeastStore(field, config, self._longest)
-        return FeastFacts(store, location.features, location.join_key)
+            store = self.stores["feast store", config] = FeastStore(field, config, self._longest("feast"))
+        source = self.stores["feast", field] = FeastFacts(store, location.features, location.join_key)
+        return source
+
+    def _longest(self, kind: str) -> float:
+        """Seconds that somebody may wait for an answer of such a store."""
+        return min(self._budget, max(fact.timeout_seconds for fact in self._facts.values() if getattr(fact, kind)))

@@ -39,14 +39,23 @@ class FeastStore:
         self._stuck = 0
 
     async def connect(self) -> None:
-        """Open the store ahead of the first request. Raises `ConfigInvalid`; one that is down is only told."""
+        """Open the store ahead of the first request; see `first`."""
+        await self.first(lambda store: None)
+
+    async def first(self, function: Callable[[Any], object]) -> None:
+        """Run `function(feature store)` at the start, when everything takes longer.
+
+        Raises `ConfigInvalid` for what is declared wrong; a store that is down is only told.
+        """
         try:
             async with asyncio.timeout(_OPENING):
-                await _in_thread(self.open)
+                await _in_thread(lambda: function(self.open()))
         except ConfigInvalid:
             raise
-        except Exception as error:
-            _log.warning("feast cannot be opened", extra={"error": type(error).__name__})
+        except Exception as error:  # its text may quote a connection string
+            if _is_missing(error):
+                raise ConfigInvalid(f"{self._field}: the feature store does not have that: {error}") from None
+            _log.warning("feast does not answer", extra={"error": type(error).__name__})
 
     async def close(self) -> None:
         """Drop all connections."""
@@ -106,6 +115,14 @@ class FeastFacts:
         """See `FactSource.get`."""
         return self._gather.get(key, _same)
 
+    async def connect(self) -> None:
+        """Read once, under no key in particular: the first read takes longest, and finds wrong names."""
+        await self._store.first(lambda store: self._read(store, ["0"]))
+
+    async def close(self) -> None:
+        """End what runs."""
+        await self._gather.close()
+
     async def _ask(self, keys: Sequence[str]) -> Sequence[Found | None]:
         return await self._store.read(lambda store: self._read(store, keys))
 
@@ -126,6 +143,12 @@ class FeastFacts:
             if entity.join_key == self._join_key:
                 return int if entity.value_type.name in ("INT32", "INT64") else str
         return str
+
+
+def _is_missing(error: Exception) -> bool:
+    from feast.errors import FeastObjectNotFoundException
+
+    return isinstance(error, FeastObjectNotFoundException | KeyError)  # KeyError: a feature that its view lacks
 
 
 def _entity(kind: type, key: str) -> object | None:

@@ -66,7 +66,7 @@ class BreakerMachine(RuleBasedStateMachine):
         if self.state == "half_open" or self.in_a_row >= FAILURES:
             self._change("open")
 
-    @rule(seconds=st.sampled_from([0.1, 1.0, RESET]))
+    @rule(seconds=st.sampled_from([0.25, 1.0, RESET]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
@@ -106,7 +106,7 @@ async def test_a_source_that_fails_is_left_alone_and_found_again(caplog: pytest.
     breaker = Breaker(2, 1.0, clock=lambda: now)
     source = Scripted(SourceFailed("status 500"), ConnectionError("http://user:pw@secret"), None, Found({"x": 1}))
     guarded = Guarded("weather", source, breaker)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         for kind in (SourceFailed, ConnectionError, BreakerOpen):
             with pytest.raises(kind):
                 guarded.get("k", SCOPE)
@@ -122,17 +122,9 @@ async def test_a_source_that_fails_is_left_alone_and_found_again(caplog: pytest.
         now = 2.0
         assert guarded.get("k", SCOPE) == Found({"x": 1})
     assert breaker.state == "closed"
-    told = [
-        (record.getMessage(), getattr(record, "error", getattr(record, "breaker", None))) for record in caplog.records
-    ]
-    assert told == [
-        ("a fact cannot be had", "SourceFailed: status 500"),
-        ("a fact cannot be had", "ConnectionError"),
-        ("fact source", "open"),
-        ("a fact cannot be had", "TimeoutError"),
-        ("fact source", "open"),
-        ("fact source", "closed"),
-    ]
+    told = [vars(record).get("error") or record.getMessage()[:30] for record in caplog.records]
+    left = "a fact's source is left alone,"
+    assert told == ["SourceFailed: status 500", "ConnectionError", left, "TimeoutError", "a fact can be had again"]
 
 
 async def test_a_key_without_a_fact_is_no_failure() -> None:
