@@ -135,7 +135,8 @@ def test_every_problem_has_a_type_of_its_own() -> None:
     assert len({kind.slug for kind in kinds}) == len(kinds)
     assert {kind.slug: kind.http_status for kind in kinds} == {
         "workflow-failed": 500, "invalid-request": 400, "body-too-large": 413, "overloaded": 429, "timeout": 504,
-        "draining": 503, "not-found": 404, "method-not-allowed": 405,
+        "draining": 503, "not-found": 404, "method-not-allowed": 405, "model-unavailable": 503,
+        "request-id-reused": 422,
     }  # fmt: skip
 
 

@@ -79,16 +79,18 @@ class Dataplane:
         """
         prediction = self._begin(route, started, time_ns)
         try:
-            first = await self._answer(prediction, body, emit)
+            document = parse_document(body)
+            prediction.accept(parse_request(document, route))
+            if self.idempotency is None or document.get("request_id") is None:
+                await self._answer(prediction, emit)
+            elif (first := await self._once(self.idempotency, digest_of(document), prediction, emit)) is not None:
+                return first
         except asyncio.CancelledError:
             prediction.fail(CallerGone())
             self._finish(prediction)
             raise
         except Exception as error:  # the workflow is foreign code: whatever it raises ends this request only
             prediction.fail(error)
-        else:
-            if first is not None:
-                return first
         self._finish(prediction)
         return prediction
 
@@ -116,7 +118,7 @@ class Dataplane:
             reserve = min(reserve, allowed / 2)
         if allowed is not math.inf:
             prediction.deadline = prediction.started + allowed
-            prediction.limit = prediction.deadline - reserve
+            prediction.limit = prediction.facts_limit = prediction.deadline - reserve
         return prediction
 
     def _finish(self, prediction: Prediction) -> None:
@@ -127,15 +129,6 @@ class Dataplane:
                 _log.warning("a part of the request's time was not enough", extra=fields)
         if self.sink is not None:
             self.sink(prediction)
-
-    async def _answer(self, prediction: Prediction, body: bytes | Document, emit: Emit | None) -> Prediction | None:
-        """Fill in the prediction; or the first one's, when this is a replay."""
-        document = parse_document(body)
-        prediction.accept(parse_request(document, prediction.route))
-        if self.idempotency is None or document.get("request_id") is None:
-            await self._question(prediction, emit)
-            return None
-        return await self._once(self.idempotency, digest_of(document), prediction, emit)
 
     async def _once(
         self, replays: Replays, digest: bytes, prediction: Prediction, emit: Emit | None
@@ -148,13 +141,13 @@ class Dataplane:
             return first
         answered = False
         try:
-            await self._question(prediction, emit)
+            await self._answer(prediction, emit)
             answered = True
         finally:
             replays.settle(key, prediction if answered else None)
         return None
 
-    async def _question(self, prediction: Prediction, emit: Emit | None) -> None:
+    async def _answer(self, prediction: Prediction, emit: Emit | None) -> None:
         request, context, typed = prediction.request, prediction.context_json, None
         assert request is not None
         assert context is not None

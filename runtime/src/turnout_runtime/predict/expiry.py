@@ -19,12 +19,16 @@ _TICK = 0.001  # seconds; the event loop's own resolution
 class Expiry:
     """Cancels the tasks that are within a limit for too long. `timeout` in seconds is what callers get by default."""
 
-    def __init__(self, timeout: float = math.inf, stage: str | None = None) -> None:
-        """With a `stage` it limits that stage of requests, not the whole."""
+    def __init__(self, timeout: float = math.inf, stage: str | None = None, turns: int = 0) -> None:
+        """With a `stage` it limits that stage of requests, not the whole.
+
+        A task that is too late still gets `turns` of the event loop, for what has just become ready to let it go on.
+        """
         self.timeout = timeout
-        self._stage = stage
+        self._stage, self._turns = stage, turns
         self._order: dict[_Task, float] = {}  # deadlines, never falling
         self._own: dict[_Task, asyncio.TimerHandle] = {}
+        self._late: set[_Task] = set()
         self._latest = -math.inf
         self._armed = False
 
@@ -36,7 +40,7 @@ class Expiry:
         """From now on the task has its time; a task has one limit of an `Expiry` at once."""
         if deadline < self._latest and self._armed:
             delay = max(0.0, deadline - time.perf_counter())
-            self._own[task] = task.get_loop().call_later(delay, self._cut, task)
+            self._own[task] = task.get_loop().call_later(delay, self._expire_alone, task)
             return
         self._latest = deadline
         self._order[task] = deadline
@@ -47,11 +51,13 @@ class Expiry:
         """The task is done with it; whether it was within the limit."""
         if self._order.pop(task, None) is not None:
             return True
-        timer = self._own.pop(task, None)
-        if timer is None:
-            return False
-        timer.cancel()
-        return True
+        if (timer := self._own.pop(task, None)) is not None:
+            timer.cancel()
+            return True
+        if task in self._late:
+            self._late.remove(task)
+            return True
+        return False
 
     def error(self) -> RequestTimeout:
         """What a task that was cut ends in."""
@@ -59,9 +65,25 @@ class Expiry:
             return StageTimeout(self._stage)
         return RequestTimeout("not done in time" + (f": {self.timeout:g} s" if self.timeout < math.inf else ""))
 
-    def _cut(self, task: _Task) -> None:
+    def _expire_alone(self, task: _Task) -> None:
         del self._own[task]
-        task.cancel()
+        self._give_up(task)
+
+    def _give_up(self, task: _Task) -> None:
+        if self._turns:
+            self._late.add(task)
+            self._cut_late(task, self._turns)
+        else:
+            task.cancel()
+
+    def _cut_late(self, task: _Task, turns: int) -> None:
+        if task not in self._late:
+            return
+        if turns:
+            task.get_loop().call_soon(self._cut_late, task, turns - 1)
+        else:
+            self._late.remove(task)
+            task.cancel()
 
     def _arm(self, loop: asyncio.AbstractEventLoop, delay: float) -> None:
         self._armed = True
@@ -75,7 +97,7 @@ class Expiry:
                 self._arm(loop, deadline - now)
                 break
             del self._order[task]
-            task.cancel()
+            self._give_up(task)
 
 
 class Limit:

@@ -7,6 +7,8 @@ from functools import lru_cache
 
 import xxhash
 
+_48_BITS = 2**48 - 1
+
 
 class Ids:
     """Makes prediction ids: opaque tokens that still tell us the revision and the time they were made at."""
@@ -16,7 +18,7 @@ class Ids:
 
     def new(self, time_ns: int) -> str:
         """22 URL-safe characters: 4 bytes of revision hash, 6 of milliseconds since 1970, 6 random."""
-        token = self._prefix + (time_ns // 1_000_000).to_bytes(6, "big") + os.urandom(6)
+        token = self._prefix + (time_ns // 1_000_000 & _48_BITS).to_bytes(6, "big") + os.urandom(6)
         return base64.urlsafe_b64encode(token)[:22].decode()
 
 

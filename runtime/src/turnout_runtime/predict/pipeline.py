@@ -17,7 +17,8 @@ from turnout_runtime.workflow.entry import contract
 from turnout_runtime.workflow.features import as_named, as_row
 
 Emit = Callable[[Any], Awaitable[None]]
-_GRACE = 0.005  # seconds that facts which time out have to fall back by themselves, before their stage is cut
+_GRACE = 0.005  # seconds, and turns of the event loop, in which facts that time out fall back by themselves:
+_TURNS = 8  # only a workflow that waits for something else is cut
 
 
 class Pipeline:
@@ -28,14 +29,16 @@ class Pipeline:
         self.threads = Threads()
         self._workflow, self._budget = workflow, budget
         self._names = workflow.feature_names
-        self._fetch, self._features, self._predict = map(self._stage, ("fetch", "features", "predict"))
+        self._fetch, self._features, self._predict = map(self._own, ("fetch", "features", "predict"))
         self._refine = workflow.refine if overrides(workflow, "refine") else None
         self._decide = Stage("decide", workflow.decide, self.threads)
         self._working, self._deciding = expiry, Expiry(expiry.timeout)
-        self._fetching, self._inferring = Expiry(stage="facts"), Expiry(stage="inference")
+        self._fetching, self._inferring = Expiry(stage="facts", turns=_TURNS), Expiry(stage="inference")
 
-    def _stage(self, name: str) -> Stage | None:
-        return Stage(name, getattr(self._workflow, name), self.threads) if overrides(self._workflow, name) else None
+    def _own(self, name: str) -> Stage | None:
+        """A stage that the workflow has itself; the default of `predict` may also go by a `score` of its own."""
+        own = overrides(self._workflow, name) or (name == "predict" and overrides(self._workflow, "score"))
+        return Stage(name, getattr(self._workflow, name), self.threads) if own else None
 
     async def run(self, ctx: Context, prediction: Prediction, emit: Emit | None) -> None:
         """Answer the request; raises whatever a stage raises, and `RequestTimeout`."""
@@ -50,29 +53,29 @@ class Pipeline:
         prediction.decision = self.contract.checked(decision)
 
     async def _score(self, ctx: Context, prediction: Prediction) -> float:
+        """Facts, features and model, and once more when `refine` wants more facts.
+
+        All in one coroutine: each that lies in between costs every request about as much as reading the clock.
+        """
         assert prediction.request is not None
         if prediction.request.features is not None:
             return await self._precomputed(ctx, prediction, prediction.request.features)
         if self._fetch is not None:
             await self._facts(prediction, self._fetch, ctx)
-        score = await self._pass(ctx, prediction)
-        if self._refine is not None and (wanted := self._refine(ctx, score)):
+        while True:
+            prediction.passes += 1
+            prediction.enter("features")
+            features: Features = ()
+            if self._features is not None:
+                features = self._features(ctx)
+                if hasattr(features, "__await__"):
+                    features = await features
+            prediction.features = as_named(self._names, features)
+            score = await self._model(ctx, prediction, features)
+            if self._refine is None or prediction.passes == 2 or not (wanted := self._refine(ctx, score)):
+                return score
             ctx.facts_pass = 2
             await self._facts(prediction, ctx.facts.fetch, **wanted)
-            score = await self._pass(ctx, prediction)
-        return score
-
-    async def _pass(self, ctx: Context, prediction: Prediction) -> float:
-        """Features and model once."""
-        prediction.passes += 1
-        prediction.enter("features")
-        features: Features = ()
-        if self._features is not None:
-            features = self._features(ctx)
-            if hasattr(features, "__await__"):
-                features = await features
-        prediction.features = as_named(self._names, features)
-        return await self._model(ctx, prediction, features)
 
     async def _precomputed(self, ctx: Context, prediction: Prediction, row: list[float]) -> float:
         if len(row) != len(self._names):
@@ -97,13 +100,18 @@ class Pipeline:
         finally:
             self._spent(prediction, "facts", budget, began)
 
-    async def _model(self, ctx: Context, prediction: Prediction, features: Features) -> float:
+    def _model(self, ctx: Context, prediction: Prediction, features: Features) -> Awaitable[float]:
         began = prediction.enter("model")
         if began >= prediction.limit:
             raise self._working.error()
         budget = self._budget.inference_seconds
-        if budget is None:
-            return await self._infer(ctx, prediction, features, prediction.limit - began)
+        if budget is not None:
+            return self._within_budget(ctx, prediction, features, began, budget)
+        return self._infer(ctx, prediction, features, prediction.limit - began)
+
+    async def _within_budget(
+        self, ctx: Context, prediction: Prediction, features: Features, began: float, budget: float
+    ) -> float:
         try:
             with self._inferring.until(began + budget):
                 return await self._infer(ctx, prediction, features, min(budget, prediction.limit - began))

@@ -122,13 +122,16 @@ class Prediction:
 
     def finish(self) -> None:
         """Nothing more happens."""
-        now = end = time.perf_counter()
-        self.total = now - self.started
-        stages: dict[Stage, float] = {}
-        for stage, began in reversed(self.marks):
-            stages[stage] = stages.get(stage, 0.0) + end - began
-            end = began
-        self.stages = {stage: stages[stage] for stage in STAGES if stage in stages}
+        end = time.perf_counter()
+        self.total = end - self.started
+        if self.marks:
+            stages: dict[Stage, float] = {}
+            last, since = self.marks[0]
+            for stage, began in self.marks:
+                stages[last] = stages.get(last, 0.0) + began - since
+                last, since = stage, began
+            stages[last] = stages.get(last, 0.0) + end - since
+            self.stages = stages
 
     @property
     def error_type(self) -> str | None:

@@ -18,7 +18,7 @@ Features: TypeAlias = "Mapping[str, float] | Row"
 
 def as_row(names: Sequence[str], features: Features) -> Row:
     """The features in the order of `names`; raises `WorkflowError` naming what is missing or too much."""
-    if isinstance(features, Mapping):
+    if type(features) is not list and isinstance(features, Mapping):
         missing = [name for name in names if name not in features]
         if missing or len(features) != len(names):
             extra = [name for name in features if name not in names]
@@ -31,6 +31,6 @@ def as_row(names: Sequence[str], features: Features) -> Row:
 
 def as_named(names: Sequence[str], features: Features) -> dict[str, float]:
     """The features by name, as they are logged; raises `WorkflowError` when a row does not fit the names."""
-    if isinstance(features, Mapping):
+    if type(features) is not list and isinstance(features, Mapping):
         return {str(name): value for name, value in features.items()}
-    return dict(zip(names, as_row(names, features), strict=True))
+    return dict(zip(names, as_row(names, features)))  # noqa: B905  # of one length
