@@ -15,7 +15,7 @@ _log = logging.getLogger("turnout.models")
 def wait_until_ready(client: Any, name: str, url: str, model: str, version: str) -> None:
     """Return when the model can be asked; raises `ModelServerNotReady` with what Triton says about it.
 
-    A server that is ready without the model does not get it later, so that is told at once.
+    A model that the server does not have, or could not load, is told at once.
     """
     end, announced = time.monotonic() + READY_SECONDS, False
     while (missing := _missing(client, model, version)) is not None:
@@ -35,18 +35,17 @@ def _missing(client: Any, model: str, version: str) -> tuple[str, bool] | None:
     try:
         if client.is_model_ready(model, version, client_timeout=_ANSWER):
             return None
-        if not client.is_server_ready(client_timeout=_ANSWER):
-            return "the server is not ready", False
-        return _state(client, model, version), True
+        models = client.get_model_repository_index(client_timeout=_ANSWER).models
     except InferenceServerException as error:
         return f"no answer: {error.message()}", False
+    return _state(models, model, version)
 
 
-def _state(client: Any, model: str, version: str) -> str:
-    models = client.get_model_repository_index(client_timeout=_ANSWER).models
+def _state(models: Any, model: str, version: str) -> tuple[str, bool]:
+    """What the repository says of the model, and whether that is its last word."""
     ours = [each for each in models if each.name == model and version in ("", each.version)]
     if ours:
         told = "; ".join(f"version {each.version or '-'} is {each.state} {each.reason}".strip() for each in ours)
-        return f"model {model!r} is not ready: {told}"
+        return f"model {model!r} is not ready: {told}", all(each.state == "UNAVAILABLE" for each in ours)
     known = ", ".join(sorted({f"{each.name} {each.version}".strip() for each in models})) or "none"
-    return f"no model {model!r}{f' version {version}' if version else ''} in its repository; there are {known}"
+    return f"no model {model!r}{f' version {version}' if version else ''} in its repository; there are {known}", True
