@@ -1,15 +1,12 @@
 """Where tables and parts lie: folders of this machine, or prefixes of an object store.
 
-Files appear whole or not at all. An object store is reached through obstore, which takes credentials and endpoints
-from the environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, …).
+Files appear whole or not at all.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Protocol
 
 from turnout_runtime.errors import BatchInvalid
 
@@ -42,6 +39,8 @@ class Folder(Protocol):
 def folder_of(uri: str) -> Folder:
     """The folder that a path or URL names; raises `BatchInvalid` for a scheme that nothing here reads."""
     if uri.startswith(_REMOTE):
+        from turnout_runtime.offline.objects import ObjectFolder  # an extra
+
         return ObjectFolder(uri.rstrip("/"))
     if "://" in uri and not uri.startswith("file://"):
         raise BatchInvalid(f"{uri.partition('://')[0]}: no such scheme here: use a path, or {', '.join(_REMOTE)}")
@@ -127,72 +126,3 @@ class LocalFolder:
     def below(self, path: str) -> "LocalFolder":
         """See `Folder`."""
         return LocalFolder(self._path / path)
-
-
-class ObjectFolder:
-    """A prefix of a bucket."""
-
-    def __init__(self, uri: str) -> None:
-        self._uri = uri
-        with _told(uri):
-            self._store: Any = _open(uri)
-
-    def names(self) -> list[str]:
-        """See `Folder`."""
-        with _told(self._uri):
-            return sorted(item["path"] for batch in self._store.list() for item in batch)
-
-    def stamp(self, name: str) -> str | None:
-        """See `Folder`; size and entity tag."""
-        with _told(f"{self._uri}/{name}"):
-            try:
-                about = self._store.head(name)
-            except FileNotFoundError:
-                return None
-        return f"{about['size']}-{about['e_tag']}"
-
-    def fetch(self, name: str, scratch: Path) -> Path:
-        """See `Folder`."""
-        target = scratch / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _told(f"{self._uri}/{name}"), target.open("wb") as out:
-            for chunk in self._store.get(name).stream(min_chunk_size=_COPY):
-                out.write(chunk)
-        return target
-
-    def put(self, source: Path, name: str) -> None:
-        """See `Folder`; in several uploads where it is large, which the store joins at last."""
-        with _told(f"{self._uri}/{name}"):
-            self._store.put(name, source)
-
-    def remove(self, name: str) -> None:
-        """See `Folder`."""
-        with _told(f"{self._uri}/{name}"), suppress(FileNotFoundError):
-            self._store.delete(name)
-
-    def below(self, path: str) -> "ObjectFolder":
-        """See `Folder`."""
-        return ObjectFolder(f"{self._uri}/{path.strip('/')}")
-
-
-def _open(uri: str) -> Any:
-    from obstore.store import from_url
-
-    plain = os.environ.get("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT", "")).startswith("http://")
-    return from_url(uri, client_options={"allow_http": True} if plain else None)
-
-
-@contextmanager
-def _told(uri: str) -> Iterator[None]:
-    """Every failure of the store as `BatchInvalid` with the URL, which holds no credentials."""
-    try:
-        from obstore.exceptions import BaseError, NotFoundError
-    except ImportError as error:
-        raise BatchInvalid(f"{uri}: reading object stores needs turnout-runtime[store]") from error
-    try:
-        yield
-    except NotFoundError as error:
-        raise FileNotFoundError(f"{uri}: not found") from error
-    except (BaseError, ValueError) as error:
-        text = " ".join(str(error).split())[:300]
-        raise BatchInvalid(f"{uri}: {text}; check the URL, AWS_ENDPOINT_URL and the credentials") from error

@@ -1,6 +1,7 @@
 """Spreads the parts of a run over processes."""
 
 import asyncio
+import atexit
 import logging
 import math
 import multiprocessing
@@ -100,6 +101,15 @@ def _begin(work: Work, done: Any, json_logs: bool) -> None:
         logs.configure()
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     _worker, _done = Worker(work, runner, loaded(runner, work.job)), done
+    atexit.register(_end)
+
+
+def _end() -> None:
+    """At the process's end: let go of what DuckDB would otherwise call leaked."""
+    global _worker
+    if _worker is not None:
+        _worker.close()
+        _worker = None
 
 
 def _answer(part: Part) -> None:
