@@ -7,14 +7,12 @@ from pathlib import Path
 from flight_delay import cache, manifests
 from flight_delay.bundles import Bundle
 
-REDIS_IMAGE = "docker.io/library/redis:8-alpine"
-
 
 def main() -> None:
     arguments = parse_arguments()
     started = time.monotonic()
     built = cache.cached_bundles()
-    manifests.write(built, arguments.out, arguments.redis_image)
+    manifests.write(built, arguments.out, manifests.Images(arguments.redis_image, arguments.python_image))
     for bundle in built:
         print(describe(bundle))
     print(
@@ -26,7 +24,9 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("build"), help="folder to write (default: build)")
-    parser.add_argument("--redis-image", default=REDIS_IMAGE, help=f"has redis-server and redis-cli ({REDIS_IMAGE})")
+    images = manifests.Images()
+    parser.add_argument("--redis-image", default=images.redis, help=f"has redis-server and redis-cli ({images.redis})")
+    parser.add_argument("--python-image", default=images.python, help=f"has python3 ({images.python})")
     return parser.parse_args()
 
 

@@ -17,13 +17,14 @@ ARMS = ("main", "challenger")
 WAIT = ("-n", NAMESPACE, "--timeout", "120s")
 
 
-def apply(bundles: Sequence[Bundle], redis_image: str) -> str:
+def apply(bundles: Sequence[Bundle], images: manifests.Images) -> str:
     """Apply the rendered manifests and wait until the facts' store, both models and the split are ready."""
     with tempfile.TemporaryDirectory() as folder:
-        manifests.write(bundles, Path(folder), redis_image)
+        manifests.write(bundles, Path(folder), images)
         # A weight that was patched by hand belongs to that patch: an earlier demo's must not stop this one.
         kubectl("apply", "--server-side", "--force-conflicts", "-f", folder)
-    kubectl("rollout", "status", "deployment/redis", *WAIT)
+    for store in ("redis", "plane-registry"):
+        kubectl("rollout", "status", f"deployment/{store}", *WAIT)
     for model in MODELS:
         _wait_for(f"modeldeployment/{model}")
     for arm, model in enumerate(MODELS):
@@ -54,8 +55,8 @@ def _wait_for_revision(arm: int, model: str) -> None:
 def load_facts() -> str:
     """Fill Redis; says with how many keys."""
     facts = tables()
-    commands = b"".join(redis_commands(facts))
+    commands = b"".join(redis_commands(facts["weather"]))
     reply = kubectl("exec", "-i", "-n", NAMESPACE, "deploy/redis", "--", "redis-cli", "--pipe", stdin=commands)
     if "errors: 0" not in reply:
         raise RuntimeError(f"redis-cli --pipe: {reply.strip()}")
-    return f"{len(facts['weather']):,} hours of weather, {len(facts['plane']):,} planes in Redis"
+    return f"{len(facts['weather']):,} hours of weather in Redis, {len(facts['plane']):,} planes in the registry"

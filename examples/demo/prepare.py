@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flight_delay import data
 from flight_delay.bundles import Bundle
 from flight_delay.cache import cached_bundles
+from flight_delay.manifests import Images
 
 from demo import example, policy, records, system
 from demo.records import Record
@@ -39,7 +40,8 @@ def prepare(screen: Screen) -> list[Bundle]:
         bundles = cached_bundles()
         step.note = ", ".join(f"{bundle.name} {bundle.archive.stat().st_size // 1024} KiB" for bundle in bundles)
     with screen.step("Example applied") as step:
-        step.note = example.apply(bundles, system.images()["redis"])
+        images = system.images()
+        step.note = example.apply(bundles, Images(images["redis"], images["runtime"]))
     with screen.step("Facts loaded") as step:
         step.note = example.load_facts()
     return bundles

@@ -1,4 +1,4 @@
-"""The facts as Redis holds them: one JSON object per key. Training reads the same tables directly."""
+"""The facts by key, for training; and the weather as Redis holds it: one JSON object per key."""
 
 import json
 from collections.abc import Iterator
@@ -14,11 +14,10 @@ def tables() -> dict[str, Table]:
     return {"weather": dict(weather()), "plane": dict(planes())}
 
 
-def redis_commands(facts: dict[str, Table]) -> Iterator[bytes]:
-    """SET commands in the Redis protocol, the input of `redis-cli --pipe`; the key prefix is `<fact>:`."""
-    for name, table in facts.items():
-        for key, value in table.items():
-            yield command("SET", f"{name}:{key}", json.dumps(value, separators=(",", ":")))
+def redis_commands(table: Table) -> Iterator[bytes]:
+    """SET commands in the Redis protocol for the weather, the input of `redis-cli --pipe`."""
+    for key, value in table.items():
+        yield command("SET", f"weather:{key}", json.dumps(value, separators=(",", ":")))
 
 
 def command(*words: str) -> bytes:

@@ -1,6 +1,13 @@
 import base64
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 import yaml
@@ -20,10 +27,33 @@ def objects(tmp_path: Path) -> dict[tuple[str, str], dict[str, Any]]:
     for name in DIGESTS:
         (tmp_path / f"{name}.packed").write_bytes(name.encode())
     bundles = [Bundle(name, tmp_path / f"{name}.packed", digest, QUALITY) for name, digest in DIGESTS.items()]
-    manifests.write(bundles, tmp_path / "out", "registry.example/redis:1")
+    manifests.write(
+        bundles, tmp_path / "out", manifests.Images("registry.example/redis:1", "registry.example/python:1")
+    )
     texts = (path.read_text() for path in sorted((tmp_path / "out").glob("*.yaml")))
     found = [manifest for text in texts for manifest in yaml.safe_load_all(text)]
     return {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in found}
+
+
+@contextmanager
+def registry(folder: Path) -> Iterator[str]:
+    """The plane registry as its pod starts it; its URL."""
+    command = [sys.executable, str(folder / "plane_registry.py"), str(folder / "planes.json"), "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().split()[-1]}"
+        finally:
+            process.terminate()
+
+
+def fetched(url: str) -> tuple[int, Any]:
+    try:
+        with urlopen(url, timeout=10) as response:
+            return response.status, json.load(response)
+    except HTTPError as error:
+        with error:
+            return error.code, None
 
 
 def test_all_of_it_lives_in_one_namespace(objects: dict[tuple[str, str], dict[str, Any]]) -> None:
@@ -47,9 +77,25 @@ def test_the_policy_gives_the_challenger_a_tenth(objects: dict[tuple[str, str], 
     assert objective_of(policy) == "flight-delay"
 
 
-def test_the_redis_image_is_the_one_given(objects: dict[tuple[str, str], dict[str, Any]]) -> None:
-    containers = objects["Deployment", "redis"]["spec"]["template"]["spec"]["containers"]
-    assert [container["image"] for container in containers] == ["registry.example/redis:1"]
+@pytest.mark.parametrize(
+    ("name", "image"), [("redis", "registry.example/redis:1"), ("plane-registry", "registry.example/python:1")]
+)
+def test_the_images_are_those_given(objects: dict[tuple[str, str], dict[str, Any]], name: str, image: str) -> None:
+    containers = objects["Deployment", name]["spec"]["template"]["spec"]["containers"]
+    assert [container["image"] for container in containers] == [image]
+
+
+def test_the_registry_answers_what_training_read(
+    objects: dict[tuple[str, str], dict[str, Any]], tmp_path: Path
+) -> None:
+    data = objects["ConfigMap", "plane-registry"]["data"]
+    assert json.loads(data["planes.json"]) == facts.tables()["plane"]
+    for name, text in data.items():
+        (tmp_path / name).write_text(text)
+    with registry(tmp_path) as url:
+        for path, status in (("/planes/N14228", 200), ("/planes/N0", 404), ("/", 200), ("/planes/", 404)):
+            assert fetched(url + path)[0] == status
+        assert fetched(f"{url}/planes/N14228")[1] == facts.tables()["plane"]["N14228"]
 
 
 def test_the_weather_fallback_is_the_mean_hour_of_the_training_months() -> None:
@@ -70,8 +116,8 @@ def test_a_placeholder_without_value_is_an_error() -> None:
 
 
 def test_facts_are_written_in_the_redis_protocol() -> None:
-    sent = b"".join(facts.redis_commands({"plane": {"N1": {"seats": 2}}}))
-    assert sent == b'*3\r\n$3\r\nSET\r\n$8\r\nplane:N1\r\n$11\r\n{"seats":2}\r\n'
+    sent = b"".join(facts.redis_commands({"EWR:1": {"temp": 2}}))
+    assert sent == b'*3\r\n$3\r\nSET\r\n$13\r\nweather:EWR:1\r\n$10\r\n{"temp":2}\r\n'
 
 
 def test_lengths_in_the_redis_protocol_count_bytes() -> None:
