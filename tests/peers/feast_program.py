@@ -1,7 +1,7 @@
 """Runs in Feast's own environment, beside a test that hurts the store: `python feast_program.py FOLDER CONFIG COMMAND`.
 
 `fill` makes a feature store and writes rows; `wrong` prints why undeclared features stop a start; `read KEY…` prints
-the facts under the keys; `watch SECONDS` prints, all the time, how the fact under `1` was settled. Output is JSON lines.
+the facts under the keys; `watch SECONDS` prints, all the time, how the fact under `1` was settled. Output: JSON lines.
 """
 
 import asyncio

@@ -1,7 +1,6 @@
 """Facts in the online store of a Feast feature store. Feast is an extra of its own: it holds other packages back.
 
-Its reading blocks, so it happens in threads, one round trip for what is wanted in one turn of the event loop. The
-threads are daemons: one that hangs in a store's client neither keeps the process alive nor a place occupied.
+Its reading blocks, so it happens in threads, one round trip for what is wanted in one turn of the event loop.
 """
 
 import asyncio
@@ -9,7 +8,6 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, TypeVar
 
 import yaml
@@ -17,6 +15,7 @@ import yaml
 from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.facts.gather import Gather
 from turnout_runtime.facts.source import Found, Scope, SourceFailed
+from turnout_runtime.facts.threads import in_thread
 
 T = TypeVar("T")
 _log = logging.getLogger("turnout.facts")
@@ -49,7 +48,7 @@ class FeastStore:
         """
         try:
             async with asyncio.timeout(_OPENING):
-                await _in_thread(lambda: function(self.open()))
+                await in_thread(lambda: function(self.open()))
         except ConfigInvalid:
             raise
         except Exception as error:  # its text may quote a connection string
@@ -66,7 +65,7 @@ class FeastStore:
         """Run `function(feature store)` in a thread; raises `SourceFailed` when it fails or hangs."""
         if self._stuck >= _MOST_STUCK:
             raise SourceFailed(f"{self._stuck} reads hang")
-        future = _in_thread(lambda: function(self.open()))
+        future = in_thread(lambda: function(self.open()))
         try:
             async with asyncio.timeout(self._patience):
                 return await asyncio.shield(future)
@@ -169,28 +168,3 @@ def _found(columns: dict[str, list[Any]], names: Sequence[str], row: int) -> Fou
 
 def _same(found: Found) -> Found:
     return found
-
-
-def _in_thread(function: Callable[[], T]) -> "asyncio.Future[T]":
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: Any, error: Exception | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-
-    def run() -> None:
-        result, failure = None, None
-        try:
-            result = function()
-        except Exception as error:
-            failure = error
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle, result, failure)
-
-    threading.Thread(target=run, daemon=True, name="feast").start()
-    return future
