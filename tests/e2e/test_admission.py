@@ -108,10 +108,18 @@ def test_defaults(kubectl: Run) -> None:
     spec = json.loads(apply(kubectl, CASES["accepted"]["md-minimal"], "-o", "json").stdout)["spec"]
     del spec["bundle"]
     assert spec == {
+        "mode": "online",
         "replicas": 1,
         "runtime": {"imagePullPolicy": "IfNotPresent"},
         "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},
-        "serving": {"concurrency": 8, "queue": {"maxDepth": 64, "maxWait": "50ms"}, "timeout": "1s"},
+        "serving": {
+            "concurrency": 8,
+            "queue": {"maxDepth": 64, "maxWait": "50ms"},
+            "timeout": "1s",
+            "maxBodySize": "1Mi",
+            "processes": 1,
+            "access": "Any",
+        },
         "predictionLog": {"rotate": {"size": "64Mi", "keep": 8}},
         "revisionHistory": 5,
     }
@@ -222,6 +230,13 @@ def test_columns_show_the_status(environment: dict[str, str], namespace: str, pl
     names = [column["name"] for column in table["columnDefinitions"]]
     shown = dict(zip(names, table["rows"][0]["cells"], strict=True))
     assert cells.items() <= shown.items()
+
+
+def test_the_mode_of_an_object_stays(kubectl: Run, namespace: str) -> None:
+    change = {"spec": {"mode": "batch", "batch": CASES["parts"]["batch"]}}
+    patch = ("patch", "md/case", "-n", namespace, "--type=merge", "--dry-run=server", "-p", json.dumps(change))
+    refused = kubectl(*patch, check=False)
+    assert "spec.mode cannot change: make another ModelDeployment" in refused.stderr
 
 
 def test_scale(kubectl: Run, namespace: str) -> None:

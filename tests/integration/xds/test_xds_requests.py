@@ -5,6 +5,7 @@ import re
 
 import pytest
 import pytest_asyncio
+from aiohttp import ClientPayloadError
 from tests.integration.xds.envoy import Envoy
 from tests.integration.xds.world import BODY, World, policy
 
@@ -16,11 +17,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def envoy(shared: World) -> Envoy:
-    await shared.start_pods("a", "slow", "partly", "gone")
+    await shared.start_pods("a", "b", "slow", "partly", "gone", "streamer")
     await shared.serve(
         policy("fd", {"a": 10_000}, version="abc123"),
         policy("body", {"a": 10_000}, sticky=BODY),
         policy("plain", {"a": 10_000}, sticky=None),
+        policy("split", {"a": 5_000, "b": 5_000}),
+        policy("streaming", {"streamer": 10_000}, timeout=0.2, stream=1.5),
         policy("hasty", {"slow": 10_000}, timeout=0.1),
         policy("empty", {"nobody": 10_000}),
         policy("unready", {}),
@@ -68,9 +71,88 @@ async def test_callers_cannot_set_what_the_gateway_vouches_for(envoy: Envoy, obj
     assert "x-turnout-entity" not in answer["headers"]
 
 
-@pytest.mark.parametrize("path", ["/v1/demo/unknown/predict", "/v1/other/fd/predict", "/v1/demo/fd/feedback", "/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/demo/unknown/predict",
+        "/v1/other/fd/predict",
+        "/v1/demo/fd",
+        "/v1/demo/fd-2/openapi.json",
+        "/v2/demo/fd/predict",
+        "/v1/demo/../demo2/fd/predict",
+        "/v2/health/live",
+        "/",
+    ],
+)
 async def test_unknown_paths(envoy: Envoy, path: str) -> None:
     assert (await problem(envoy, path))[:2] == (404, "unknown-objective")
+
+
+OTHERS = [
+    ("GET", "openapi.json"),
+    ("GET", "v2/health/ready"),
+    ("POST", "v2/models/fd/infer"),
+    ("HEAD", "v2"),
+    ("GET", ""),
+]
+
+
+@pytest.mark.parametrize("objective", ["fd", "body", "plain"])
+@pytest.mark.parametrize(("method", "path"), OTHERS)
+async def test_all_below_an_objective_is_the_pods_business(
+    envoy: Envoy, objective: str, method: str, path: str
+) -> None:
+    url = f"{envoy.url}/v1/demo/{objective}/{path}"
+    spoofed = {"x-turnout-arm": "spoofed", "x-turnout-shadow": "true", "x-turnout-new": "spoofed"}
+    async with envoy.session.request(method, url, headers=spoofed) as response:
+        assert response.status == 200
+        assert response.headers["x-turnout-arm"] == "a"
+        if method == "HEAD":
+            return
+        answer = await response.json()
+    assert (answer["method"], answer["path"]) == (method, f"/v1/demo/{objective}/{path}")
+    told = {name: value for name, value in answer["headers"].items() if name.startswith("x-turnout-")}
+    assert told.keys() == {
+        "x-turnout-objective", "x-turnout-policy-version", "x-turnout-arm", "x-turnout-propensity"
+    }  # fmt: skip
+    assert told["x-turnout-objective"] == f"demo/{objective}"
+
+
+async def test_an_entity_in_a_header_sticks_on_every_path(envoy: Envoy) -> None:
+    async def arm(objective: str, path: str, entity: str) -> str:
+        url = f"{envoy.url}/v1/demo/{objective}/{path}"
+        async with envoy.session.post(url, headers={"x-entity-id": entity}) as response:
+            if path != "predict":
+                assert (await response.json())["headers"]["x-turnout-entity"] == entity
+            return response.headers["x-turnout-arm"]
+
+    arms = {entity: await arm("split", "predict", entity) for entity in map(str, range(40))}
+    assert set(arms.values()) == {"a", "b"}
+    assert {entity: await arm("split", "v2/models/fd/infer", entity) for entity in arms} == arms
+
+
+async def test_a_bad_header_id_is_refused_on_every_path(envoy: Envoy) -> None:
+    answer = await problem(envoy, "/v1/demo/fd/v2/models/fd/infer", headers={"x-entity-id": "café"})
+    assert answer[:2] == (400, "invalid-entity-id")
+
+
+async def stream(envoy: Envoy, objective: str, accept: str = "text/event-stream") -> str:
+    url = f"{envoy.url}/v1/demo/{objective}/predict"
+    async with envoy.session.post(url, headers={"accept": accept}) as response:
+        return await response.text()
+
+
+async def test_a_stream_is_not_cut_by_the_policys_timeout(shared: World, envoy: Envoy) -> None:
+    shared.pods["streamer"].delay = 0.6
+    for accept in ("text/event-stream", "application/json, text/event-stream;q=0.9"):
+        assert "event: decision" in await stream(envoy, "streaming", accept)
+    assert (await problem(envoy, "/v1/demo/streaming/predict"))[:2] == (504, "timeout")
+
+
+async def test_a_stream_ends_with_the_pods_own_time(shared: World, envoy: Envoy) -> None:
+    shared.pods["streamer"].delay = 3.0
+    with pytest.raises(ClientPayloadError):
+        await stream(envoy, "streaming")
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
@@ -105,6 +187,10 @@ async def test_an_objective_without_a_ready_revision(shared: World, envoy: Envoy
     status, slug, headers = await problem(envoy, f"/v1/demo/{objective}/predict", json={"customer": {"id": "one"}})
     assert (status, slug, headers["Retry-After"]) == (503, "no-ready-revision", "1")
     assert shared.seen(objective).acked == 1
+
+
+async def test_nothing_of_an_objective_without_a_ready_revision_answers(envoy: Envoy) -> None:
+    assert (await problem(envoy, "/v1/demo/unready/openapi.json", "GET"))[:2] == (503, "no-ready-revision")
 
 
 async def test_timeout_is_the_policys(shared: World, envoy: Envoy) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import pickle
+import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,11 +23,18 @@ BODY = Sticky("body", "customer.id")
 
 
 def policy(
-    name: str, weights: dict[str, int], *, version: str = "v1", sticky: Sticky | None = HEADER, timeout: float = 2.0
+    name: str,
+    weights: dict[str, int],
+    *,
+    version: str = "v1",
+    sticky: Sticky | None = HEADER,
+    timeout: float = 2.0,
+    stream: float = 0.0,
+    guarded: bool = False,
 ) -> PolicyRoute:
     """Objective demo/`name`; `weights` maps pods' names to basis points, the first is the stable arm."""
-    arms = tuple(ArmRoute(arm, f"demo/{arm}", arm, weight) for arm, weight in weights.items())
-    return PolicyRoute(PolicyKey("demo", name), name, version, sticky, arms, timeout)
+    arms = tuple(ArmRoute(arm, f"demo/{arm}", arm, weight, guarded) for arm, weight in weights.items())
+    return PolicyRoute(PolicyKey("demo", name), name, version, sticky, arms, timeout, stream)
 
 
 def key(name: str) -> PolicyKey:
@@ -43,10 +51,12 @@ async def until(condition: Callable[[], bool], what: str, seconds: float = 8.0) 
 
 
 class Pod:
-    """An upstream that echoes the headers it got; `delay` in seconds."""
+    """An upstream that echoes the headers it got; `delay` in seconds. To callers who want events it streams them for
+    `delay`. With `tls` it demands what that context demands."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, tls: ssl.SSLContext | None = None) -> None:
         self.name = name
+        self.tls = tls
         self.delay = 0.0
         self.endpoint = Endpoint("127.0.0.1", 0)
         self._runner: web.AppRunner | None = None
@@ -57,7 +67,7 @@ class Pod:
         runner = self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self.tls)
         await site.start()
         self.endpoint = Endpoint("127.0.0.1", runner.addresses[0][1])
 
@@ -65,12 +75,23 @@ class Pod:
         assert self._runner is not None
         await self._runner.cleanup()
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         await request.read()
+        if "text/event-stream" in request.headers.get("accept", ""):
+            return await self._stream(request)
         if self.delay:
             await asyncio.sleep(self.delay)
         headers = {name.lower(): value for name, value in request.headers.items()}
-        return web.json_response({"pod": self.name, "headers": headers})
+        return web.json_response({"pod": self.name, "path": request.path, "method": request.method, "headers": headers})
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await answer.prepare(request)
+        for number in range(5):
+            await answer.write(f"event: chunk\ndata: {number}\n\n".encode())
+            await asyncio.sleep(self.delay / 5)
+        await answer.write(b"event: decision\ndata: {}\n\n")
+        return answer
 
 
 class World:
@@ -85,10 +106,10 @@ class World:
         self.port = 0
         self.xds = XdsServer(on_change=self.changes.append)
 
-    async def serve(self, *policies: PolicyRoute, credentials: Any = None, **options: float) -> XdsServer:
+    async def serve(self, *policies: PolicyRoute, credentials: Any = None, **options: Any) -> XdsServer:
         """A new control plane with these policies, on the port of the one before."""
         settings = {"drain_seconds": 0.3, **options}
-        self.xds = XdsServer(on_change=self.changes.append, gateway_port=0, **settings)  # type: ignore[arg-type]
+        self.xds = XdsServer(on_change=self.changes.append, gateway_port=0, **settings)
         for pod in self.pods.values():
             self.xds.set_endpoints(f"demo/{pod.name}", [pod.endpoint])
         for each in policies:
@@ -112,9 +133,9 @@ class World:
         self.port = int(await plane.stdout.readline())
         return plane
 
-    async def start_pods(self, *names: str) -> None:
+    async def start_pods(self, *names: str, tls: ssl.SSLContext | None = None) -> None:
         for name in names:
-            self.pods[name] = Pod(name)
+            self.pods[name] = Pod(name, tls)
             await self.pods[name].start(self._stack)
 
     async def start_envoy(self, node: str = "envoy-1", **options: Any) -> Envoy:

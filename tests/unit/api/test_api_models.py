@@ -7,8 +7,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from turnout_operator.api.manifest import KINDS
 from turnout_operator.api.bundle import Bundle, BundleLocation
+from turnout_operator.api.manifest import KINDS
 from turnout_operator.api.model_deployment import ModelDeployment
 from turnout_operator.api.routing_policy import RoutingPolicy
 
@@ -42,6 +42,10 @@ def test_full_object_is_written_as_it_was_read() -> None:
     document["spec"]["resources"]["requests"]["cpu"] = "1"
     document["spec"]["facts"]["plane"] |= {"timeout": "20ms"}
     document["spec"]["facts"]["plane"]["redis"] |= {"keyPrefix": ""}
+    for fact in document["spec"]["facts"].values():
+        fact["redis"] |= {"encoding": "json"}
+    document["spec"]["serving"] |= {"maxBodySize": "1Mi", "processes": 1, "access": "Any"}
+    document["spec"] |= {"mode": "online"}
     assert written == document["spec"]
 
 

@@ -10,7 +10,7 @@ from turnout_operator.controller.reporting import Reporter
 from turnout_operator.controller.routing_policies import RoutingPolicyReconciler
 from turnout_operator.kube.errors import Invalid
 from turnout_operator.kube.events import EventRecorder
-from turnout_operator.kube.resources import DEPLOYMENTS, MODEL_DEPLOYMENTS, ROUTING_POLICIES
+from turnout_operator.kube.resources import CONFIG_MAPS, DEPLOYMENTS, JOBS, MODEL_DEPLOYMENTS, ROUTING_POLICIES
 from turnout_operator.kube.store import Key
 from turnout_operator.plan.routes import PolicyKey
 from turnout_operator.plan.settings import PlanSettings
@@ -19,6 +19,7 @@ from turnout_operator.xds.table import ObjectiveConflict
 
 MD = Key("ns", "m")
 RP = Key("ns", "p")
+BUNDLE = {"uri": "configmap://b", "digest": DIGEST}
 AUTHORITY = "-----BEGIN CERTIFICATE-----"
 
 
@@ -49,6 +50,7 @@ class World:
         self.api = FakeApi()
         self.caches = Caches()
         self.clock = 100.0
+        self.authority = AUTHORITY
         self.gateways = FakeGateways()
         customs = {kind: self.caches.store(kind) for kind in (MODEL_DEPLOYMENTS, ROUTING_POLICIES)}
         reporter = Reporter(self.api, EventRecorder(self.api, "me"), customs)
@@ -57,7 +59,7 @@ class World:
             self.caches, reporter, self.gateways, lambda: NOW, clock=lambda: self.clock
         )
         self.deployments = ModelDeploymentReconciler(
-            self.api, self.caches, reporter, settings, lambda: NOW, self.policies.routed, lambda: AUTHORITY
+            self.api, self.caches, reporter, settings, lambda: NOW, self.policies.routed, lambda: self.authority
         )
 
     def put(self, kind, name: str, spec, **more) -> None:
@@ -126,6 +128,65 @@ async def test_drift_is_mended(world):
     world.caches.store(DEPLOYMENTS).put(drifted)
     await world.deployments.reconcile(MD)
     assert "PATCH deployments" in world.writes()
+
+
+BATCH = {"mode": "batch", "batch": {"input": "pvc://d/i.csv", "output": "pvc://d/o.csv"}}
+
+
+def only(world: World, kind) -> dict:
+    (found,) = world.caches.store(kind)
+    return found
+
+
+async def test_a_job_is_made_once_told_of_and_deleted_with_its_spec(world):
+    world.model_deployment(**BATCH)
+    await world.deployments.reconcile(MD)
+    written = [write for write in world.writes() if "events" not in write]
+    assert set(written[:2]) == {"PATCH configmaps", "PATCH serviceaccounts"}
+    assert written[2:] == ["PATCH jobs", "PATCH modeldeployments"]
+    made = only(world, JOBS)
+    done = {"succeeded": 1, "completedIndexes": "0", "conditions": [{"type": "Complete", "status": "True"}]}
+    world.caches.store(JOBS).put(
+        {**made, "status": done, "metadata": {**made["metadata"], "resourceVersion": world.next_version()}}
+    )
+    await world.deployments.reconcile(MD)
+    assert world.status()["batch"]["phase"] == "Succeeded"
+    world.writes()
+    await world.deployments.reconcile(MD)
+    assert world.writes() == []
+    changed = {**BATCH, "batch": {**BATCH["batch"], "run": "again"}}
+    world.put(MODEL_DEPLOYMENTS, "m", {"bundle": BUNDLE, **changed}, status=world.status())
+    await world.deployments.reconcile(MD)
+    assert {"PATCH jobs", "DELETE jobs"} <= set(world.writes())
+
+
+async def test_the_gateways_authority_is_kept_up_to_date_and_goes_with_the_last_that_needs_it(world):
+    world.model_deployment(serving={"access": "GatewayOnly"})
+    for _ in range(2):
+        await world.deployments.reconcile(MD)
+    trusted = world.caches.children[CONFIG_MAPS].get(Key("ns", "m-turnout-gateway-ca"))
+    assert trusted["data"] == {"ca.crt": AUTHORITY}
+    world.writes()
+    await world.deployments.reconcile(MD)
+    assert world.writes() == []
+    world.authority = "renewed"
+    await world.deployments.reconcile(MD)
+    assert world.writes() == ["PATCH configmaps"]
+    records = world.caches.children[CONFIG_MAPS]
+    records.delete(next(found for found in records if "serving.turnout.dev/revision" in found["metadata"]["labels"]))
+    world.model_deployment()
+    await world.deployments.reconcile(MD)
+    assert "DELETE configmaps" in world.writes()
+
+
+async def test_routes_know_which_revisions_are_guarded(world):
+    world.model_deployment(serving={"access": "GatewayOnly"})
+    await world.deployments.reconcile(MD)
+    world.become_ready()
+    await world.deployments.reconcile(MD)
+    world.policy()
+    await world.policies.reconcile(RP)
+    assert [arm.guarded for arm in world.gateways.routes[PolicyKey(*RP)].arms] == [True]
 
 
 async def test_an_object_being_deleted_is_left_alone(world):

@@ -53,6 +53,9 @@ class FakeApi:
         changed = {"status": body["status"]} if path != base else body
         return self._store(base, {**known, **changed, "metadata": {**known["metadata"], **body["metadata"]}})
 
+    def _delete(self, path, body):
+        return self.objects.pop(path, None) or self._get(path, None)
+
     def _store(self, path, body):
         self.version += 1
         meta = {**body["metadata"], "resourceVersion": str(self.version)}

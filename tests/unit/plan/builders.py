@@ -35,6 +35,33 @@ def arm(name: str, deployment: str, weight: float | None = None, **more: Any) ->
     return {"name": name, "modelDeployment": deployment, **given, **more}
 
 
+def batch_deployment(status: dict[str, Any] | None = None, **batch: Any) -> ModelDeployment:
+    given = {"input": "pvc://data/in.parquet", "output": "pvc://data/out/", **batch}
+    return model_deployment(status=status, mode="batch", batch=given)
+
+
+def job(
+    name: str, completions: int = 1, done: str = "", failed: str = "", active: int = 0, over: str = "", reason: str = ""
+) -> dict[str, Any]:
+    """A Job; `over` is Complete or Failed, with `reason`."""
+    status: dict[str, Any] = {"startTime": NOW, "succeeded": len(done.split(",")) if done else 0, "active": active}
+    status |= {"completedIndexes": done, "failedIndexes": failed, "failed": len(failed.split(",")) if failed else 0}
+    if over:
+        said = {"status": "True", "reason": reason, "message": "the Job is over", "lastTransitionTime": LATER}
+        status["conditions"] = [{"type": over, **said}]
+    if over == "Complete":
+        status["completionTime"] = LATER
+    meta = {"name": name, "namespace": "ns", "creationTimestamp": NOW}
+    return {"metadata": meta, "spec": {"completions": completions}, "status": status}
+
+
+def index_pod(job_name: str, index: int, created: str = NOW, **more: Any) -> dict[str, Any]:
+    made = pod(**more)
+    labels = {"batch.kubernetes.io/job-name": job_name, "batch.kubernetes.io/job-completion-index": str(index)}
+    made["metadata"] |= {"labels": labels, "creationTimestamp": created}
+    return made
+
+
 def deployment(revision: str, ready: int, replicas: int | None = None) -> dict[str, Any]:
     wanted = ready if replicas is None else replicas
     return {

@@ -4,7 +4,8 @@ import pytest
 from tests.unit.plan.builders import DIGEST, LATER, NOW, deployment, model_deployment, pod
 
 from turnout_operator.plan.conditions import find
-from turnout_operator.plan.model_deployment import Observed, decide
+from turnout_operator.plan.decision import Observed, Obsolete
+from turnout_operator.plan.model_deployment import decide
 from turnout_operator.plan.revision import Revision
 from turnout_operator.plan.settings import PlanSettings
 from turnout_operator.plan.workload import config_map
@@ -145,7 +146,18 @@ def test_a_revision_stored_with_a_field_of_the_future_is_still_read():
     assert replicas(decide(md, seen, SETTINGS, NOW))[name_of(1)] == 0
 
 
-@pytest.mark.parametrize("reason", ["DigestMismatch", "BundleNotFound", "BundleInvalid"])
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "DigestMismatch",
+        "BundleNotFound",
+        "BundleInvalid",
+        "RequirementsNotMet",
+        "CardMismatch",
+        "SchemaMismatch",
+        "GoldenExamplesFailed",
+    ],
+)
 def test_what_the_runtime_says_of_its_bundle_is_the_condition(reason):
     said = {"exitCode": 1, "message": json.dumps({"reason": reason, "message": "do this"})}
     md = model_deployment(status={"latestReadyRevision": name_of(1)}, **spec(2))
@@ -186,6 +198,72 @@ def test_a_missing_claim_is_a_missing_bundle():
     found = {Revision.wanted(md, SETTINGS).name: [pod(unschedulable=message)]}
     decision = decide(md, Observed(pods=found), SETTINGS, NOW)
     assert condition(decision, "BundleVerified")["reason"] == "BundleNotFound"
+
+
+TRITON = {"modelServer": {"triton": {"image": "triton:1", "resources": {"gpu": {"count": 2}}}}}
+
+
+def sidecar(**state):
+    """A pod whose runtime waits for a Triton in a state."""
+    found = pod(waiting={"reason": "PodInitializing"})
+    found["status"]["initContainerStatuses"] = [{"name": "triton", **state}]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("found", "reason", "says"),
+    [
+        (
+            sidecar(state={"waiting": {"reason": "ErrImagePull", "message": "no such image"}}),
+            "ImagePullFailed",
+            "spec.modelServer.triton.image",
+        ),
+        (
+            sidecar(
+                state={"waiting": {"reason": "CrashLoopBackOff"}},
+                lastState={"terminated": {"exitCode": 1, "message": "error: no GPU\n"}},
+            ),
+            "ModelServerFailed",
+            "exit code 1: error: no GPU",
+        ),
+        (
+            pod(unschedulable="0/1 nodes: 1 Insufficient nvidia.com/gpu."),
+            "InsufficientGPU",
+            "spec.modelServer.triton.resources.gpu.count (2",
+        ),
+    ],
+)
+def test_what_keeps_the_model_server_from_running_is_named(found, reason, says):
+    md = model_deployment(**TRITON)
+    decision = decide(md, Observed(pods={Revision.wanted(md, SETTINGS).name: [found]}), SETTINGS, NOW)
+    assert condition(decision, "Ready")["reason"] == reason
+    assert says in condition(decision, "Ready")["message"]
+    assert decision.status["gpu"] == 2
+
+
+def test_a_sidecar_that_was_restarted_and_runs_is_no_failure():
+    runs = sidecar(state={"running": {}}, lastState={"terminated": {"exitCode": 1}})
+    md = model_deployment(**TRITON)
+    decision = decide(md, Observed(pods={Revision.wanted(md, SETTINGS).name: [runs]}), SETTINGS, NOW)
+    assert condition(decision, "Ready")["reason"] == "Progressing"
+
+
+GUARDED = {"serving": {"access": "GatewayOnly"}}
+
+
+def test_guarded_pods_get_the_gateways_authority_before_they_start():
+    decision = decide(model_deployment(**GUARDED), Observed(gateway_ca="PEM"), SETTINGS, NOW)
+    trusted = decision.manifests[0]
+    assert (trusted["kind"], trusted["data"]) == ("ConfigMap", {"ca.crt": "PEM"})
+    assert "serving.turnout.dev/revision" not in trusted["metadata"]["labels"]
+    volumes = decision.manifests[-1]["spec"]["template"]["spec"]["volumes"]
+    assert trusted["metadata"]["name"] in [v["configMap"]["name"] for v in volumes if "configMap" in v]
+
+
+def test_the_authority_is_removed_when_no_revision_needs_it():
+    decision = decide(model_deployment(), Observed(gateway_ca="PEM", trusts_gateways=True), SETTINGS, NOW)
+    assert decision.obsolete == (Obsolete("ConfigMap", "m-turnout-gateway-ca"),)
+    assert decide(model_deployment(), Observed(gateway_ca="PEM"), SETTINGS, NOW).obsolete == ()
 
 
 def test_deciding_again_on_the_same_facts_changes_nothing():

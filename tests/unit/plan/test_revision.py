@@ -32,6 +32,9 @@ def test_a_default_spelt_out_is_the_same_revision():
         {"resources": {"gpu": {"count": 1}}},
         {"predictionLog": {"rotate": {"keep": 3}}},
         {"facts": {"w": {"redis": {"url": "redis://r:6379"}}}},
+        {"serving": {"access": "GatewayOnly"}},
+        {"serving": {"batching": {"maxSize": 8}}},
+        {"requires": {"card": {"dataset": "a"}}},
     ],
 )
 def test_what_changes_pods_changes_the_revision(change):

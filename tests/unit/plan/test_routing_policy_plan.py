@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.plan.builders import LATER, NOW, arm, routing_policy
@@ -38,6 +40,36 @@ def test_any_change_of_the_split_is_a_new_version_and_the_same_split_is_not():
     same = resolve(routing_policy(arm("main", "a"), arm("new", "b", 10)), targets)
     other = resolve(routing_policy(arm("main", "a", 80), arm("new", "b", 20)), targets)
     assert one.route.version == same.route.version != other.route.version
+
+
+def test_an_arm_of_mode_batch_says_that_it_answers_no_requests():
+    nightly = Target(None, frozenset({"b-1"}), frozenset(), 1.0, batch=True)
+    resolution = resolve(routing_policy(arm("main", "a", 50), arm("new", "b", 50)), {"a": target("a"), "b": nightly})
+    assert "is of mode batch and answers no requests" in resolution.problems[0].message
+    assert weights(resolution) == {"main": TOTAL_WEIGHT}
+
+
+def test_only_the_arms_of_guarded_revisions_are_guarded_also_of_a_policy_that_cannot_be_read():
+    targets = {"a": target("a"), "b": replace(target("b", "1", "2"), guarded=frozenset({"b-1"}))}
+    policy = routing_policy(arm("main", "a", 50), arm("new", "b", 50))
+    resolution = resolve(policy, targets)
+    assert {route.name: route.guarded for route in resolution.route.arms} == {"main": False, "new": True}
+    raw = {"metadata": {"namespace": "ns", "name": "p"}, "spec": {}, "status": status_of(policy, resolution, ALL, NOW)}
+    assert {route.name: route.guarded for route in confirmed(raw, targets).arms} == {"main": False, "new": True}
+
+
+def test_a_guard_is_no_new_version_of_the_split():
+    plain, guarded = target("a"), replace(target("a"), guarded=frozenset({"a-1"}))
+    policy = routing_policy(arm("main", "a"))
+    assert resolve(policy, {"a": plain}).route.version == resolve(policy, {"a": guarded}).route.version
+
+
+def test_streaming_answers_get_what_the_pods_take_whatever_the_policy_says():
+    targets = {"a": target("a", timeout=5.0)}
+    hasty = resolve(routing_policy(arm("main", "a"), timeout="100ms"), targets).route
+    assert (hasty.timeout_seconds, hasty.stream_seconds) == (0.1, 6.0)
+    plain = resolve(routing_policy(arm("main", "a")), targets).route
+    assert plain.timeout_seconds == plain.stream_seconds == 6.0
 
 
 def test_an_arm_of_no_weight_needs_no_revision():
@@ -97,11 +129,11 @@ def test_the_confirmed_route_of_an_unreadable_policy_is_what_was_routed():
         "spec": {"arms": "of another version", "stickyBy": {"header": "x-id"}},
         "status": status,
     }
-    route = confirmed(raw)
+    route = confirmed(raw, {})
     assert (route.arms, route.sticky, route.objective) == (
         resolution.route.arms, resolution.route.sticky, resolution.route.objective
     )  # fmt: skip
-    assert confirmed({**raw, "status": None}) is None
+    assert confirmed({**raw, "status": None}, {}) is None
 
 
 def test_an_arm_whose_revision_has_gone_is_left_out_of_what_stays():

@@ -1,5 +1,9 @@
 """Routes as Envoy resources: what is in them, when their versions change, and that Envoy's API takes them."""
 
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
+
 import pytest
 from google.protobuf import json_format
 from hypothesis import given, settings
@@ -48,10 +52,12 @@ def test_every_route_renders_and_splits_the_whole(policy: PolicyRoute) -> None:
     made = bundle(policy)
     parsed = message(Kind.ROUTE, made.route)
     (host,) = parsed.virtual_hosts  # type: ignore[attr-defined]
-    (predict,) = [each for each in host.routes if each.HasField("route")]
-    clusters = predict.route.weighted_clusters.clusters
-    assert sum(each.weight.value for each in clusters) == 10_000
-    assert {each.name for each in clusters} == made.route.uses <= made.clusters
+    answering = [each.route for each in host.routes if each.HasField("route")]
+    assert len(answering) == 2
+    for action in answering:
+        clusters = action.weighted_clusters.clusters
+        assert sum(each.weight.value for each in clusters) == 10_000
+        assert {each.name for each in clusters} == made.route.uses <= made.clusters
     assert message(Kind.SCOPE, made.scope).route_configuration_name == made.name  # type: ignore[attr-defined]
 
 
@@ -106,12 +112,37 @@ def test_responses_are_the_protobuf_they_claim_to_be() -> None:
     assert [each.resource.type_url for each in parsed.resources] == [Kind.CLUSTER] * 3
 
 
+@pytest.mark.parametrize("sds", [None, PurePosixPath("/sds")])
 @pytest.mark.parametrize("name", ["demo/a", "demo/b"])
-def test_a_cluster_made_from_the_prototype_is_the_cluster_as_rendered(name: str) -> None:
-    resource = cluster_resource(name)
+def test_a_cluster_made_from_the_prototype_is_the_cluster_as_rendered(name: str, sds: PurePosixPath | None) -> None:
+    resource = cluster_resource(name, sds)
     assert resource.render is not None
     made = message(Kind.CLUSTER, resource)
     assert made == json_format.ParseDict(resource.render(), type(made)())
+
+
+def test_guarded_pods_see_the_gateways_certificate_and_others_plain_http() -> None:
+    guarded = str(message(Kind.CLUSTER, cluster_resource("demo/a", PurePosixPath("/sds"))))
+    assert "/sds/certificate.yaml" in guarded
+    assert "validation_context" not in guarded
+    assert "transport_socket" not in str(message(Kind.CLUSTER, cluster_resource("demo/a")))
+
+
+def actions(policy: PolicyRoute) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = table(bundle(policy).route)["virtualHosts"][0]["routes"]  # type: ignore[index]
+    return [each for each in found if "route" in each]
+
+
+def test_streaming_answers_have_a_route_of_their_own_only_where_they_may_take_longer() -> None:
+    hasty = replace(route(timeout=1.0), stream_seconds=6.0)
+    assert [each["route"]["timeout"] for each in actions(hasty)] == ["6s", "1s", "6s", "1s"]
+    assert [bool(each["match"].get("headers")) for each in actions(hasty)[2:]] == [True, False]
+    assert len(actions(replace(route(timeout=6.0), stream_seconds=6.0))) == 2
+
+
+def test_a_long_answer_may_be_silent_for_all_of_its_time() -> None:
+    assert {each["route"].get("idleTimeout") for each in actions(route(timeout=400.0))} == {"400s"}
+    assert {each["route"].get("idleTimeout") for each in actions(route(timeout=300.0))} == {None}
 
 
 def test_the_listener_and_endpoints_are_taken_by_envoys_api() -> None:

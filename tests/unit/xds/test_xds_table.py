@@ -1,5 +1,7 @@
 """The desired state tells exactly what a change touched."""
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.xds.builders import HOST, route
 
@@ -35,6 +37,19 @@ def test_a_shared_cluster_stays_until_its_last_policy_leaves(table: Table) -> No
     assert list(table.users("demo/a")) == ["demo/two"]
     assert (Kind.CLUSTER, "demo/a") in table.delete_route(PolicyKey("demo", "two"))
     assert table.get(Kind.CLUSTER, "demo/a") is None
+
+
+def test_a_cluster_that_becomes_guarded_is_sent_again(table: Table) -> None:
+    plain = route()
+    table.set_route(plain)
+    old = table.get(Kind.CLUSTER, "demo/a")
+    guarded = replace(plain, arms=tuple(replace(arm, guarded=True) for arm in plain.arms))
+    assert (Kind.CLUSTER, "demo/a") in table.set_route(guarded)
+    new = table.get(Kind.CLUSTER, "demo/a")
+    assert old is not None
+    assert new is not None
+    assert old.version != new.version
+    assert (Kind.CLUSTER, "demo/a") not in table.set_route(replace(guarded, version="v2"))
 
 
 def test_endpoints_touch_endpoints_only(table: Table) -> None:
