@@ -101,6 +101,10 @@ redis: setup
 test-fast: lint redis ## All that needs no cluster: lint, unit, and integration with Envoy and Redis
 	@$(RUN) pytest -n auto --dist loadfile tests/unit tests/integration
 
+.PHONY: test-peers
+test-peers: setup ## The runtime with real servers: object store, OCI registry, model server, feature store
+	@$(RUN) pytest tests/peers
+
 .PHONY: chart-test
 chart-test: tools ## The chart alone: Helm's lint, what it renders, and what its schema refuses
 	@$(RUN) pytest tests/unit/chart tests/chart
@@ -111,4 +115,4 @@ test-e2e: setup ## The chart and the whole path on a real cluster, which is remo
 	$(CLUSTER) up && $(CLUSTER) tools && $(CLUSTER) images && $(RUN) pytest tests/chart tests/e2e
 
 .PHONY: test
-test: test-fast test-e2e ## Everything: from a fresh clone on a fresh machine
+test: test-fast test-peers test-e2e ## Everything: from a fresh clone on a fresh machine

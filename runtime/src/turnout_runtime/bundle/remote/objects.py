@@ -21,10 +21,10 @@ ARCHIVES = (".tar.gz", ".tgz", ".tar")
 _CHUNK = 1024**2
 _AT_ONCE = 8
 _PATIENCE = timedelta(seconds=20)
-_REFUSED = re.compile(
-    r"\b(401|403)\b|InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|credential|Unauthenticated|PermissionDenied",
-    re.IGNORECASE,
-)
+_STATUS = re.compile(r"status code: (\d{3})(.*)", re.DOTALL)
+_REFUSED = re.compile(r"<Code>\w*(?:AccessKey|AccessDenied|Signature|Token|UserNotFound)\w*</Code>")
+_NO_CREDENTIALS = re.compile(r"169\.254\.\d+\.\d+|metadata\.google|[Mm]issing \w*(?:credential|account)", re.IGNORECASE)
+_NOTHING = "no such bucket, or nothing in it under this name"
 _VARIABLES = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (AWS_SKIP_SIGNATURE=true for a public bucket)",
     "gs": "GOOGLE_SERVICE_ACCOUNT or GOOGLE_SERVICE_ACCOUNT_KEY",
@@ -39,26 +39,28 @@ async def copy(uri: str, target: Path, progress: Progress) -> None:
             await _copy_archive(uri, target, progress)
         else:
             await _copy_folder(uri, target, progress)
-    except (BundleInvalid, BundleNotFound, OSError) as error:
-        raise _not_found(uri) if isinstance(error, FileNotFoundError) else error from None
-    except Exception as error:  # obstore has a class of error for each cause, and their texts hold whole requests
+    except (BundleInvalid, BundleNotFound):
+        raise
+    except Exception as error:  # obstore has a class of error for each cause, and FileNotFoundError for one of them
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of this machine's disk
         raise _explained(uri, error) from None
 
 
 async def _copy_archive(uri: str, target: Path, progress: Progress) -> None:
     prefix, _, name = uri.rpartition("/")
     store = _store(prefix)
-    size = (await store.head_async(name))["size"]
-    Budget().add(name, size)
-    with progress(f"fetching {name}", size, "B") as tell:
-        await _get(store, name, target, tell)
+    result = await store.get_async(name)
+    Budget().add(name, result.meta["size"])
+    with progress(f"fetching {name}", result.meta["size"], "B") as tell:
+        await _write(result, target, tell)
 
 
 async def _copy_folder(uri: str, target: Path, progress: Progress) -> None:
     store, budget = _store(uri), Budget()
     sizes = await _listed(store, budget)
     if not sizes:
-        raise _not_found(uri)
+        raise BundleNotFound(f"{public(uri)}: {_NOTHING}; check spec.bundle.uri")
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def one(path: str) -> None:
@@ -88,7 +90,10 @@ async def _listed(store: Any, budget: Budget) -> Mapping[str, int]:
 
 
 async def _get(store: Any, path: str, target: Path, tell: Tell) -> None:
-    result = await store.get_async(path)
+    await _write(await store.get_async(path), target, tell)
+
+
+async def _write(result: Any, target: Path, tell: Tell) -> None:
     with target.open("wb") as out:
         async for chunk in result.stream(min_chunk_size=_CHUNK):
             out.write(chunk)
@@ -114,25 +119,21 @@ def _store(uri: str) -> Any:
     return obstore.store.from_url(uri, client_options=options, retry_config=retry)
 
 
-def _not_found(uri: str) -> BundleNotFound:
-    what = "no such object or bucket" if uri.endswith(ARCHIVES) else "no objects under this prefix"
-    return BundleNotFound(f"{public(uri)}: {what}; check spec.bundle.uri")
-
-
 def _explained(uri: str, error: Exception) -> BundleNotFound:
     """A text of our own: the library's holds signed URLs, and servers answer with the key that they refuse."""
-    text = f"{type(error).__name__} {error}"
-    scheme = uri.partition("://")[0]
-    if _REFUSED.search(text):
-        return BundleNotFound(
-            f"{public(uri)}: the store refuses the credentials, or there are none: set {_VARIABLES[scheme]} from"
+    text, scheme = str(error), uri.partition("://")[0]
+    answered = _STATUS.search(text)
+    status, body = (answered[1], answered[2]) if answered else ("", "")
+    if status in ("401", "403") or _REFUSED.search(body) or _NO_CREDENTIALS.search(text):
+        told = (
+            f"the store refuses the credentials, or there are none: set {_VARIABLES[scheme]} from"
             " spec.bundle.secretRef, and check what they may read"
         )
-    if status := re.search(r"\b[45]\d\d\b", text):
-        return BundleNotFound(f"{public(uri)}: the store answered {status[0]}; check spec.bundle.uri")
-    return BundleNotFound(
-        f"{public(uri)}: cannot reach the store, or the transfer broke off ({type(error).__name__}); check"
-        " spec.bundle.uri, and AWS_ENDPOINT_URL for a store that is not Amazon's"
-        if scheme == "s3"
-        else f"{public(uri)}: cannot reach the store, or the transfer broke off; check spec.bundle.uri"
-    )
+    elif status == "404" or isinstance(error, FileNotFoundError):
+        told = f"{_NOTHING}; check spec.bundle.uri"
+    elif status:
+        told = f"the store answered {status}; check spec.bundle.uri"
+    else:
+        endpoint = ", and AWS_ENDPOINT_URL for a store that is not Amazon's" if scheme == "s3" else ""
+        told = f"cannot reach the store, or the transfer broke off; check spec.bundle.uri{endpoint}"
+    return BundleNotFound(f"{public(uri)}: {told}")

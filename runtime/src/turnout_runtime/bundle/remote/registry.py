@@ -35,7 +35,8 @@ class Registry:
         self._login = login(host, environment)
         plain = _LOOPBACK.fullmatch(host) or environment.get("OCI_PLAIN_HTTP", "").lower() == "true"
         api = "registry-1.docker.io" if host == "docker.io" else host
-        self._base = f"{'http' if plain else 'https'}://{api}/v2/{name}"
+        self._scheme = "http" if plain else "https"
+        self._base = f"{self._scheme}://{api}/v2/{name}"
         self._authorization: str | None = None
 
     @asynccontextmanager
@@ -58,17 +59,25 @@ class Registry:
     async def _answer(self, challenge: str) -> str | None:
         """The Authorization header that a challenge wants, None where we have nothing to show."""
         scheme, _, rest = challenge.partition(" ")
-        basic = None if self._login is None else aiohttp.BasicAuth(*self._login)
+        basic = None if self._login is None else _basic(*self._login)
         if scheme.lower() != "bearer":
-            return None if basic is None else basic.encode()
+            return basic
         wanted = dict(_PARAMETER.findall(rest))
+        realm = wanted.get("realm", "")
+        if not realm.startswith(("https://", f"{self._scheme}://")):
+            return None  # a password goes nowhere that a registry behind TLS would not be
         query = {"scope": wanted.get("scope") or f"repository:{self._name}:pull"}
         if service := wanted.get("service"):
             query["service"] = service
-        async with self._session.get(wanted.get("realm", ""), params=query, auth=basic) as response:
+        headers = {} if basic is None else {"Authorization": basic}
+        async with self._session.get(realm, params=query, headers=headers) as response:
             response.raise_for_status()
             document = await response.json(content_type=None)
         return f"Bearer {document.get('token') or document.get('access_token')}"
+
+
+def _basic(user: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
 def login(host: str, environment: Mapping[str, str]) -> tuple[str, str] | None:

@@ -1,0 +1,40 @@
+"""Fixtures of big real servers: each starts once, when the first test wants it."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.integration.runtime import process
+from tests.integration.runtime.forks import Forkery
+from tests.peers.object_store import ObjectStore, object_store
+from tests.peers.oci_registry import OciRegistry, locked_registry, registry, token_registry
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forkery() -> Iterator[None]:
+    process.FORKERY = Forkery()
+    yield
+    process.FORKERY.close()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    with object_store(tmp_path_factory.mktemp("s3")) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def oci(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OciRegistry]:
+    with registry(tmp_path_factory.mktemp("oci")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def locked_oci(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OciRegistry]:
+    with locked_registry(tmp_path_factory.mktemp("locked-oci")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def token_oci(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OciRegistry]:
+    with token_registry(tmp_path_factory.mktemp("token-oci")) as made:
+        yield made

@@ -1,0 +1,65 @@
+"""versitygw: a real S3 server over a folder."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import obstore
+from obstore.store import S3Store
+from tests.cluster.programs import Program, build
+from tests.peers.daemons import daemon, free_port
+
+VERSITYGW = Program("versitygw", "github.com/versity/versitygw/cmd/versitygw@v1.8.0")
+ACCESS_KEY, SECRET_KEY = "AKIATURNOUTTESTS", "s3cret-of-the-store"
+BUCKET = "models"
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    port: int
+    folder: Path
+
+    def environment(self, port: int | None = None, secret: str = SECRET_KEY) -> dict[str, str]:
+        """What a pod gets from its Secret."""
+        return {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port or self.port}",
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_REGION": "us-east-1",
+        }
+
+    def put(self, key: str, content: bytes) -> str:
+        """Store an object; its URI."""
+        store = S3Store(
+            BUCKET,
+            endpoint=f"http://127.0.0.1:{self.port}",
+            access_key_id=ACCESS_KEY,
+            secret_access_key=SECRET_KEY,
+            region="us-east-1",
+            client_options={"allow_http": True, "timeout": timedelta(seconds=20)},
+        )
+        obstore.put(store, key, content)
+        return f"s3://{BUCKET}/{key}"
+
+    def put_folder(self, prefix: str, folder: Path) -> str:
+        """Store every file of a folder; the URI of the prefix."""
+        for path in folder.rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                self.put(f"{prefix}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+        return f"s3://{BUCKET}/{prefix}/"
+
+
+@contextmanager
+def object_store(folder: Path) -> Iterator[ObjectStore]:
+    data, port = folder / "data", free_port()
+    (data / BUCKET).mkdir(parents=True)
+    argv = [str(build(VERSITYGW)), "--port", f"127.0.0.1:{port}", "--access", ACCESS_KEY, "--secret", SECRET_KEY]
+    with daemon([*argv, "posix", "--sidecar", str(_made(folder / "meta")), str(data)], port, folder / "versitygw.log"):
+        yield ObjectStore(port, data / BUCKET)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
