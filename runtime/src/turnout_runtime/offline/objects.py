@@ -16,8 +16,9 @@ from turnout_runtime.errors import BatchInvalid
 
 _COPY = 8 * 1024**2
 _PATIENCE = timedelta(seconds=20)
-_REFUSED = re.compile(r"\b(401|403)\b|AccessKey|Signature|AccessDenied|credential|Unauthenticated|Permission", re.I)
-_MISSING = re.compile(r"\b404\b|NoSuchBucket|NoSuchKey")
+_STATUS = re.compile(r"status\D{0,12}([45]\d\d)\b", re.I)  # other numbers are ports and milliseconds
+_REFUSED = re.compile(r"AccessKey|Signature|AccessDenied|credential|Unauthenticated|Permission", re.I)
+_MISSING = re.compile(r"NoSuchBucket|NoSuchKey")
 
 
 class ObjectFolder:
@@ -95,8 +96,9 @@ def _told(uri: str) -> Iterator[None]:
 
 
 def _cause(text: str) -> str:
-    if _REFUSED.search(text):
+    status = _STATUS.search(text)
+    if _REFUSED.search(text) or (status and status[1] in ("401", "403")):
         return "the store refuses the credentials, or there are none: set AWS_ACCESS_KEY_ID, … for what it may read"
-    if status := re.search(r"\b[45]\d\d\b", text):
-        return f"the store answered {status[0]}"
+    if status:
+        return f"the store answered {status[1]}"
     return "cannot reach the store, or the transfer broke off: check AWS_ENDPOINT_URL for a store that is not Amazon's"
