@@ -26,6 +26,8 @@ class Flights:
         """See `FactSource.get`."""
         waiters = self._flights.get(key)
         if waiters is None:
+            if scope.remaining() <= 0:  # nobody would wait for it
+                raise TimeoutError
             waiters = []
             found = self._depart(key, scope, waiters)
             if found is not None:

@@ -74,13 +74,24 @@ async def test_a_fetch_ends_with_its_own_time_limit() -> None:
 async def test_an_abandoned_fetch_still_fills_the_memory() -> None:
     source = Deferred()
     _, _, rule = _cached(source, timeout=1.0)
-    hasty = Facts({"f": rule}, Scope(0, lambda: 0.0))
+    hasty = Facts({"f": rule}, Scope(0, lambda: 0.001))
     await hasty.fetch(f="k")
     assert hasty.settled["f"].reason == "timeout"
     source.open[0].set_result(Found({"x": 1}))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert (await _settled(rule))[:2] == ({"x": 1}, "cache")
+
+
+async def test_nothing_is_asked_for_when_no_time_is_left() -> None:
+    source = Deferred()
+    cached, _, rule = _cached(source)
+    late = Facts({"f": rule}, Scope(0, lambda: -0.1))
+    await late.fetch(f="k")
+    assert (late.settled["f"].reason, source.open) == ("timeout", [])
+    cached.memory.keep("k", Found({"x": 1}))
+    await late.fetch(f="k")
+    assert late.settled["f"].source == "cache"
 
 
 async def test_fresh_then_refreshed_then_stale_then_gone() -> None:
