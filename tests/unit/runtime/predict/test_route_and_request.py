@@ -4,10 +4,11 @@ import pytest
 import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.runtime.predict.planes import plane
 
 from turnout_runtime.errors import InvalidRequest
 from turnout_runtime.predict.request import parse_document, parse_request
-from turnout_runtime.predict.route import Route, cohort_of, route_of
+from turnout_runtime.predict.route import Route, cohort_of, route_of, timeout_of
 from turnout_runtime.workflow import Request
 
 DIRECT = Route("echo")
@@ -119,3 +120,50 @@ def test_any_json_is_a_request_or_a_clear_refusal(document: object) -> None:
         assert isinstance(outcome, InvalidRequest) or isinstance(outcome.context, dict)
     else:
         assert isinstance(outcome, InvalidRequest)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"x-request-timeout-ms": "250"}, 0.25),
+        ({"x-request-timeout-ms": "0"}, 0.0),
+        ({"grpc-timeout": "100m"}, 0.1),
+        ({"grpc-timeout": "2S"}, 2.0),
+        ({"grpc-timeout": "1H"}, 3600.0),
+        ({"grpc-timeout": "99999999n"}, 0.099999999),
+        ({"x-envoy-expected-rq-timeout-ms": "80"}, 0.08),
+        ({"x-envoy-expected-rq-timeout-ms": "0"}, None),
+        ({"x-request-timeout-ms": "90", "grpc-timeout": "70m", "x-envoy-expected-rq-timeout-ms": "80"}, 0.07),
+        ({"x-request-timeout-ms": "60", "grpc-timeout": "70m", "x-envoy-expected-rq-timeout-ms": "80"}, 0.06),
+        ({"x-request-timeout-ms": "-1", "grpc-timeout": "m", "x-envoy-expected-rq-timeout-ms": "fast"}, None),
+        ({"x-request-timeout-ms": "1" * 40, "grpc-timeout": "100000000S"}, None),
+        ({"x-request-timeout-ms": "1.5", "grpc-timeout": "5x"}, None),
+        ({"x-request-timeout-ms": "²"}, None),
+    ],
+)
+def test_the_least_announced_timeout_counts(headers: dict[str, str], seconds: float | None) -> None:
+    assert route_of("o", headers).timeout == pytest.approx(seconds)
+
+
+@given(st.text(max_size=12), st.text(max_size=12), st.text(max_size=12))
+def test_any_timeout_header_is_a_time_or_nothing(caller: str, grpc: str, envoy: str) -> None:
+    seconds = timeout_of(caller, grpc, envoy)
+    assert seconds is None or 0.0 <= seconds < 1e12
+
+
+def test_traces_and_shadows() -> None:
+    traced = route_of("o", {"traceparent": "00-a-b-01", "tracestate": "x=1", "x-turnout-shadow": "true"})
+    assert (traced.traceparent, traced.tracestate, traced.shadow) == ("00-a-b-01", "x=1", True)
+    alone = route_of("o", {"tracestate": "x=1", "x-turnout-shadow": "1"})
+    assert (alone.traceparent, alone.tracestate, alone.shadow) == (None, None, False)
+
+
+@pytest.mark.parametrize("field", ["context", "feature_refs"])
+async def test_what_cannot_be_logged_is_the_callers_fault(field: str) -> None:
+    nested = b'{"a":' * 400 + b"1" + b"}" * 400
+    document = b'{"context": {}, "feature_refs": {}}'.replace(
+        b'"%s": {}' % field.encode(), b'"%s": %s' % (field.encode(), nested)
+    )  # noqa: E501
+    prediction = await plane([]).predict(DIRECT, document)
+    assert (prediction.status, str(prediction.error).startswith(field)) == ("invalid", True)
