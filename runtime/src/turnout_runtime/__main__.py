@@ -21,12 +21,16 @@ CONFIG = "/etc/turnout/runtime.json"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until told to stop: 0; 1 when the pod cannot serve, with the reason in the termination log."""
+    """Serve until told to stop, or answer a batch's shard: 0; 1 when it cannot, with the reason in the termination log."""
     arguments = _parser().parse_args(argv)
     logs.configure()
     try:
+        settings = config.load(arguments.config)
+        if settings.mode == "batch":
+            _run_shard(settings, arguments.cache)
+            return 0
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(arguments))
+            runner.run(_run(settings, arguments))
     except StartError as error:
         return _failed(error.reason, str(error))
     except Exception as error:  # a defect of the runtime: say so where it is looked for, before the traceback
@@ -35,10 +39,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _run(arguments: argparse.Namespace) -> None:
-    settings = config.load(arguments.config)
+async def _run(settings: config.RuntimeConfig, arguments: argparse.Namespace) -> None:
     ports = Ports(arguments.host, arguments.port, arguments.admin_port, arguments.grpc_port)
     await Pod(settings, arguments.cache, ports).run()
+
+
+def _run_shard(settings: config.RuntimeConfig, cache: Path) -> None:
+    from turnout_runtime.offline.pod import run_shard  # what a serving pod has no use for
+
+    run_shard(settings, cache)
 
 
 def _failed(reason: str, message: str) -> int:
