@@ -26,6 +26,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_app",
         "_intake",
+        "_left",
         "_loop",
         "_paused",
         "_server",
@@ -47,6 +48,7 @@ class Connection(asyncio.Protocol):
         self._paused = False  # whether reading is
         self._streams = False
         self._since = server.now  # when the current state began
+        self._left = 0  # bytes that were unread at the last look
         self.ended = False
         """Whether nothing more will be answered."""
 
@@ -193,13 +195,15 @@ class Connection(asyncio.Protocol):
 
     def check(self, now: float) -> None:
         """Enforce the limits of time."""
-        limits, age = self._server.limits, now - self._since
-        if self.ended:
-            unread = self._transport.get_write_buffer_size() > 0
-            if age > (limits.write_seconds if unread else limits.linger_seconds):
-                self._transport.abort()
-        elif self._unread is not None:
+        limits, unread = self._server.limits, self._transport.get_write_buffer_size()
+        if unread < self._left:
+            self._since = now  # it reads, however slowly
+        self._left, age = unread, now - self._since
+        if unread and (self.ended or self._unread is not None):
             if age > limits.write_seconds:
+                self._transport.abort()
+        elif self.ended:
+            if age > limits.linger_seconds:
                 self._transport.abort()
         elif self.idle:
             if age > (limits.idle_seconds if self._intake.used else limits.head_seconds):

@@ -146,9 +146,10 @@ class Intake:
         if error is not None:
             self._refuse(request, error)
             raise _Refused
-        request.refusal = self._app.begin(request)
         if "expect" in headers and not request.old:
             self._expected(request)
+        else:
+            request.refusal = self._app.begin(request)
 
     def on_body(self, piece: bytes) -> None:
         """A piece of the body."""
@@ -187,11 +188,13 @@ class Intake:
     # -- what is not in order
 
     def _expected(self, request: Request) -> None:
-        """The caller waits with the body until it is told to go on, or that it is in vain."""
+        """The caller waits with the body until it is told to go on; what is refused before that ends the connection."""
+        kept, request.keep_alive = request.keep_alive, False
+        request.refusal = self._app.begin(request)
         if request.refusal is not None:
-            request.keep_alive = False
             self._give_up(request)
             raise _Refused
+        request.keep_alive = kept
         self._expecting = True
         self.go_on()
 
