@@ -13,6 +13,8 @@ from tests.chart.rendering import ROOT, Manifests, Object, render
 
 from turnout_operator.xds import tls
 from turnout_operator.xds.bootstrap import bootstrap, sds_files
+from turnout_operator.xds.render.cluster import cluster
+from turnout_operator.xds.render.tls import SDS_DIRECTORY
 
 MOUNTED = PurePosixPath("/etc/turnout/bootstrap")
 ENVOY = ROOT / ".venv" / "bin" / "envoy"
@@ -38,6 +40,12 @@ def test_the_bootstrap_is_the_one_that_the_xds_tests_use(namespace: str) -> None
     rendered = {name: yaml.safe_load(text) for name, text in files(render(namespace)).items()}
     wanted = bootstrap(xds_address=f"turnout-xds.{namespace}.svc", xds_port=18000, sds_directory=MOUNTED)
     assert rendered == {"envoy.yaml": wanted, **sds_files()}
+
+
+def test_the_gateway_has_its_certificate_where_the_clusters_of_guarded_pods_look(chart: Manifests) -> None:
+    assert SDS_DIRECTORY == MOUNTED
+    assert "certificate.yaml" in files(chart)
+    assert str(SDS_DIRECTORY) in str(cluster("ns/a", SDS_DIRECTORY))
 
 
 def test_envoy_accepts_its_arguments_and_files(chart: Manifests, tmp_path: Path) -> None:

@@ -73,15 +73,14 @@ def test_a_registrys_credentials_lie_where_clients_look():
     place = mounts(runtime_of(pod))["registry"]
     assert place["readOnly"]
     assert env(pod)["DOCKER_CONFIG"]["value"] == place["mountPath"]
-    assert f"{env(pod)['HOME']['value']}/.docker" == place["mountPath"]
     assert "imagePullSecrets" not in pod
 
 
 def test_a_users_own_variable_wins_over_the_one_for_the_registry():
-    own = {"env": [{"name": "HOME", "value": "/tmp"}]}
+    own = {"env": [{"name": "DOCKER_CONFIG", "value": "/tmp"}]}
     pod = pod_of(model_deployment(runtime=own, **bundle("oci://host/team/b:7", secretRef={"name": "registry"})))
-    assert [variable["name"] for variable in runtime_of(pod)["env"]].count("HOME") == 1
-    assert env(pod)["HOME"]["value"] == "/tmp"
+    assert [variable["name"] for variable in runtime_of(pod)["env"]].count("DOCKER_CONFIG") == 1
+    assert env(pod)["DOCKER_CONFIG"]["value"] == "/tmp"
 
 
 def test_an_image_is_mounted_by_the_node_that_pulls_it_with_the_secret():

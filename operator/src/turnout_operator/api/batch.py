@@ -11,14 +11,14 @@ from turnout_operator.api.pods import SecretRef
 from turnout_operator.api.schema import Rule, matches
 
 _PART = r"[A-Za-z0-9_*-][A-Za-z0-9._*=-]*"
-_BUCKET = r"s3://[A-Za-z0-9][A-Za-z0-9._-]*"
+_BUCKET = r"(s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*"
 INPUT_RULE = matches(
     rf"pvc://{SUBDOMAIN}(/{_PART})+/?|{_BUCKET}/[^\s?#]+",
-    "must be pvc://CLAIM/PATH or s3://BUCKET/PATH; * stands for any part of a file's name",
+    "must be pvc://CLAIM/PATH, or s3:// gs:// or az://BUCKET/PATH; * stands for any part of a file's name",
 )
 OUTPUT_RULE = matches(
     rf"pvc://{SUBDOMAIN}(/[A-Za-z0-9_-][A-Za-z0-9._=-]*)+/?|{_BUCKET}/[^\s?#*]+",
-    "batch.output must be pvc://CLAIM/PATH or s3://BUCKET/PATH; a folder of parts ends in /",
+    "batch.output must be pvc://CLAIM/PATH, or s3:// gs:// or az://BUCKET/PATH; a folder of parts ends in /",
 )
 _CRON_FIELD = r"[0-9A-Za-z*/,?-]+"
 SCHEDULE_RULE = matches(
@@ -35,7 +35,7 @@ class Snapshot(SpecModel):
     """A table of a fact's past values: one row a key and time, the other columns are the value's fields."""
 
     uri: InputUri
-    """Where the table is: pvc://CLAIM/PATH or s3://BUCKET/PATH, Parquet, CSV or JSON Lines."""
+    """Where the table is: pvc://CLAIM/PATH, or s3://, gs:// or az://BUCKET/PATH; Parquet, CSV or JSON Lines."""
     key_column: Column = "key"
     """Column of the key. Default: key."""
     time_column: Column = "time"
@@ -74,17 +74,18 @@ class Batch(SpecModel):
     )
 
     input: InputUri
-    """The table to read: pvc://CLAIM/PATH or s3://BUCKET/PATH; * stands for any part of a file's name. Its columns are
-    the fields of the request's context."""
+    """The table to read: pvc://CLAIM/PATH, or s3://, gs:// or az://BUCKET/PATH; a folder when it ends in /, and *
+    stands for any part of a file's name. Its columns are the fields of the request's context."""
     output: Annotated[str, Field(max_length=2048), OUTPUT_RULE]
-    """What to write: pvc://CLAIM/PATH or s3://BUCKET/PATH; a folder of parts when it ends in /."""
+    """What to write: pvc://CLAIM/PATH, or s3://, gs:// or az://BUCKET/PATH; a folder with a file of each shard when it
+    ends in /."""
     format: Literal["parquet", "csv", "jsonl"] | None = None
-    """Format of the input where its name does not tell. When absent: by the file's ending."""
+    """Format of files whose names do not tell. When absent: by the file's ending; parquet in a folder."""
     columns: BatchColumns | None = None
     """Columns that are not fields of the context. None by default."""
     facts: Annotated[dict[str, Snapshot], Field(max_length=32), FACTS_RULE] = Field(default_factory=dict)
     """Snapshots in place of the sources in spec.facts, by the fact's name, at most 32: each row sees the values of its
-    own time. None by default."""
+    own time. A fact without one has its fallback. None by default."""
     shards: Annotated[int, Field(ge=1, le=10_000)] = 1
     """Parts of the input, each one index of the Job, 1 to 10000. Default: 1."""
     parallelism: Annotated[int, Field(ge=1, le=1000)] | None = None

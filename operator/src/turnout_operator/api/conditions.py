@@ -58,6 +58,7 @@ class Reason(StrEnum):
     REFUSED_BY_API_SERVER = "RefusedByAPIServer"
     OUT_OF_MEMORY = "OutOfMemory"
     MODEL_SERVER_FAILED = "ModelServerFailed"
+    MODEL_SERVER_NOT_READY = "ModelServerNotReady"
     # WorkloadReady of mode batch.
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"

@@ -52,12 +52,18 @@ REPLICAS_RULE = Rule(
 )
 ONLINE_RULE = Rule(
     "self.mode != 'batch' || (self.serving.access == 'Any' && self.serving.processes == 1"
-    " && !has(self.serving.idempotency))",
-    "serving.access, serving.processes and serving.idempotency are for mode online: remove them (batch.processes is for"
-    " mode batch)",
+    " && !has(self.serving.idempotency) && !has(self.serving.cache) && !has(self.serving.budget)"
+    " && self.serving.timeout == '1s' && self.serving.concurrency == 8 && string(self.serving.maxBodySize) == '1Mi'"
+    " && self.serving.queue.maxDepth == 64 && self.serving.queue.maxWait == '50ms'"
+    " && !has(self.predictionLog.persistentVolumeClaim))",
+    "a batch has no callers: of spec.serving only batching is for it, and spec.predictionLog has no claim; remove the"
+    " rest (batch.processes and batch.deadline are there)",
     lambda spec: (
         spec.mode != "batch"
-        or (spec.serving.access == "Any" and spec.serving.processes == 1 and spec.serving.idempotency is None)
+        or (
+            spec.serving.model_copy(update={"batching": None}) == Serving()
+            and spec.prediction_log.persistent_volume_claim is None
+        )
     ),
     field_path=".serving",
     reason="FieldValueForbidden",

@@ -27,13 +27,8 @@ def environment(spec: ModelDeploymentSpec) -> list[Json]:
 
 
 def _registry(spec: ModelDeploymentSpec) -> list[Json]:
-    """Where ORAS clients look for credentials: config.json in DOCKER_CONFIG, or .docker/config.json at home."""
-    if not registry_secret(spec):
-        return []
-    return [
-        {"name": "DOCKER_CONFIG", "value": f"{REGISTRY_DIRECTORY}/.docker"},
-        {"name": "HOME", "value": REGISTRY_DIRECTORY},
-    ]
+    """The folder of the config.json in which registries' clients look for credentials."""
+    return [{"name": "DOCKER_CONFIG", "value": REGISTRY_DIRECTORY}] if registry_secret(spec) else []
 
 
 def registry_secret(spec: ModelDeploymentSpec) -> str | None:

@@ -24,10 +24,11 @@ BUNDLE_REASONS = frozenset(
 )
 SCHEDULING_REASONS = frozenset({Reason.UNSCHEDULABLE, Reason.INSUFFICIENT_GPU})
 _IMAGE_REASONS = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
-_RUNTIME_REASONS = BUNDLE_REASONS | {
+RUNTIME_REASONS = BUNDLE_REASONS | {
     Reason.CONFIG_INVALID,
     Reason.WORKFLOW_IMPORT_ERROR,
     Reason.WORKFLOW_SETUP_FAILED,
+    Reason.MODEL_SERVER_NOT_READY,
     Reason.BATCH_INVALID,
     Reason.BATCH_FAILED,
 }
@@ -145,7 +146,7 @@ def _runtime_said(text: str) -> Failure | None:
         reason, message = said["reason"], said["message"]
     except (ValueError, KeyError, TypeError):
         return None
-    return Failure(reason if reason in _RUNTIME_REASONS else Reason.CRASH_LOOP, str(message))
+    return Failure(reason if reason in RUNTIME_REASONS else Reason.CRASH_LOOP, str(message))
 
 
 def _replica_failure(deployment: Mapping[str, Any] | None) -> Failure | None:

@@ -46,7 +46,7 @@ def mounts(spec: ModelDeploymentSpec) -> list[Json]:
     if spec.guarded:
         found.append(_read_only("gateway-ca", GATEWAY_CA_DIRECTORY))
     if registry_secret(spec):
-        found.append(_read_only("registry", f"{REGISTRY_DIRECTORY}/.docker"))
+        found.append(_read_only("registry", REGISTRY_DIRECTORY))
     if shares_memory(spec):
         found.append({"name": SHARED_MEMORY, "mountPath": SHARED_MEMORY_DIRECTORY})
     for number, (claim, writable) in enumerate(_claims(spec).items()):

@@ -11,6 +11,7 @@ from pathlib import Path
 from turnout_runtime.bundle.source import obtain
 from turnout_runtime.config import RuntimeConfig
 from turnout_runtime.errors import ConfigInvalid
+from turnout_runtime.loading.workflow import check_card
 from turnout_runtime.offline.job import Job
 from turnout_runtime.offline.run import run
 
@@ -28,6 +29,7 @@ def run_shard(config: RuntimeConfig, cache: Path, environment: Mapping[str, str]
     signal.signal(signal.SIGTERM, _stop)
     source = config.bundle
     bundle = obtain(source.uri, source.digest, source.path, cache)
+    check_card(bundle.manifest.card, config.requires)
     job = Job(
         bundle,
         config.revision,
