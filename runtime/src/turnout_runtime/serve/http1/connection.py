@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from turnout_runtime.errors import RequestError
 from turnout_runtime.serve.http1.app import Answer
-from turnout_runtime.serve.http1.half_closed import when_gone
+from turnout_runtime.serve.http1.other_end import in_kernel, when_gone
 from turnout_runtime.serve.http1.intake import Intake
 from turnout_runtime.serve.http1.request import Request
 
@@ -196,6 +196,8 @@ class Connection(asyncio.Protocol):
     def check(self, now: float) -> None:
         """Enforce the limits of time."""
         limits, unread = self._server.limits, self._transport.get_write_buffer_size()
+        if unread:
+            unread += in_kernel(self._transport)
         if unread < self._left:
             self._since = now  # it reads, however slowly
         self._left, age = unread, now - self._since

@@ -1,12 +1,15 @@
-"""Tells a caller that has gone from one that has only closed its sending half.
+"""What the kernel knows about the caller: whether it has gone, and how much it has still to read.
 
-Both look the same from here until something is sent: whoever has gone answers with a reset. An interim answer is
+One that has gone and one that has only closed its sending half look the same from here until something is sent: whoever has gone answers with a reset. An interim answer is
 something that may be sent, as every HTTP/1.1 client skips it.
 """
 
 import asyncio
+import fcntl
 import os
 import socket
+import sys
+import termios
 from collections.abc import Callable
 
 from turnout_runtime.serve.http1.response import CONTINUE
@@ -20,6 +23,15 @@ def when_gone(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, gon
     transport.write(CONTINUE)
     for delay in _LOOKS:
         loop.call_later(delay, _look, transport, gone)
+
+
+def in_kernel(transport: asyncio.Transport) -> int:
+    """Bytes that are sent, and not acknowledged yet by the other end."""
+    try:
+        answer = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+    except OSError:  # closed meanwhile
+        return 0
+    return int.from_bytes(answer, sys.byteorder)
 
 
 def _look(transport: asyncio.Transport, gone: Callable[[], None]) -> None:
