@@ -91,8 +91,7 @@ class Service:
         config = self._config
         identity = Identity(config.namespace, config.model_deployment, config.revision, bundle.digest)
         plane = dataplane(loaded.workflow, stores.rules, config.serving, config.revision)
-        assert plane.admission is not None
-        metrics = ServingMetrics(identity, plane.admission, log, loaded.model_seconds)
+        metrics = ServingMetrics(identity, plane, log)
         self._registry.register(metrics)
         plane.sink = PredictionSink(identity, metrics, log)
         return plane
