@@ -21,7 +21,7 @@ CONFIG = "/etc/turnout/runtime.json"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until told to stop, or answer a batch's shard: 0; 1 when it cannot, with the reason in the termination log."""
+    """Serve until told to stop, or answer a batch's shard: 0; 1 when it cannot: the termination log says why."""
     arguments = _parser().parse_args(argv)
     logs.configure()
     try:
