@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 from turnout_runtime.errors import RequestError
 from turnout_runtime.serve.http1.app import Answer
-from turnout_runtime.serve.http1.other_end import in_kernel, when_gone
 from turnout_runtime.serve.http1.intake import Intake
+from turnout_runtime.serve.http1.other_end import in_kernel, when_gone
 from turnout_runtime.serve.http1.request import Request
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """What the kernel knows about the caller: whether it has gone, and how much it has still to read.
 
-One that has gone and one that has only closed its sending half look the same from here until something is sent: whoever has gone answers with a reset. An interim answer is
-something that may be sent, as every HTTP/1.1 client skips it.
+One that has gone and one that has only closed its sending half look the same until something is sent: whoever has gone
+answers with a reset. An interim answer is something that may be sent, as every HTTP/1.1 client skips it.
 """
 
 import asyncio
