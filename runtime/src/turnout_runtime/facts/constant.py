@@ -14,7 +14,7 @@ class ConstantFacts:
     """A source that always answers, at once."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        if len(options) != 1 or not isinstance(next(iter(options.values())), dict):
+        if len(options) != 1 or not isinstance(options.get("value", options.get("values")), dict):
             raise ValueError("options are value: {…}, or values: {KEY: {…}, …}")
         self._value: Value | None = options.get("value")
         self._values: Mapping[str, Value] = options.get("values", {})

@@ -90,9 +90,7 @@ async def check_golden(workflow: Workflow, bundle: Bundle, progress: Progress) -
         count += 1
         assert example.expect is not None
         if lacking and prediction.status != "invalid":
-            failures.append(
-                f"line {number}: the workflow asks for the fact {min(lacking)!r}, which facts does not give"
-            )
+            failures.append(f"line {number}: the workflow fetches the fact {min(lacking)!r}: give it in facts, or null")
         elif wrong := differences(example.expect, prediction, example.tolerance):
             failures.append(f"line {number}: {', '.join(wrong)}")
     if failures:
@@ -142,7 +140,7 @@ def differences(expected: Expected, prediction: Prediction, tolerance: float) ->
     if prediction.error is not None and expected.error is None:
         return [f"failed with {told(prediction)}"]
     got = actual(prediction)
-    wanted = {name: getattr(expected, name) for name in expected.model_fields_set}
+    wanted = {name: getattr(expected, name) for name in Expected.model_fields if name in expected.model_fields_set}
     return [
         f"{name} is {got.get(name)!r}, expected {value!r}"
         for name, value in wanted.items()

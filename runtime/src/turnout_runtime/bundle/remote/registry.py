@@ -110,7 +110,7 @@ def _decoded(entry: Mapping[str, str]) -> tuple[str, str]:
     if "auth" not in entry:
         return entry["username"], entry["password"]
     try:
-        user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
+        user, _, password = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError) as error:
         raise ValueError("not base64") from error
     return user, password
