@@ -1,6 +1,7 @@
 """What an author types, from the first file to the archive; each command as `turnout` runs it."""
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Iterator
@@ -94,7 +95,7 @@ def test_build_fills_in_what_files_and_code_say(tmp_path: Path, capsys: pytest.C
         "workflow.py",
     ]
     built = yaml.load(contents["bundle.yaml"], Loader=yaml.BaseLoader)
-    assert built["artifacts"]["words"]["sha256"].startswith("66d0")
+    assert built["artifacts"]["words"]["sha256"] == hashlib.sha256(b"late").hexdigest()
     assert built["card"]["featureSchemaHash"].startswith("sha256:")
     assert (built["card"]["version"], built["version"]) == ("1.10", "1")
     assert json.loads(contents["schemas/decision.json"])["properties"]["decision"] == {"type": "string"}
@@ -181,6 +182,7 @@ def test_verify_asks_for_the_card(capsys: pytest.CaptureFixture[str]) -> None:
 def test_verify_runs_no_code_when_told_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = str(write_bundle(tmp_path, workflow_py=b"raise SystemExit('it ran')"))
     assert main(["bundle", "verify", folder, "--files-only"]) == 0
+    assert capsys.readouterr().out.startswith("made 1 sha256:")
     assert "it ran" in _failed(capsys, "verify", folder)
 
 
