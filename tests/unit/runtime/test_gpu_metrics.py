@@ -61,4 +61,9 @@ def test_without_a_driver_there_are_no_gpu_metrics(monkeypatch: pytest.MonkeyPat
         raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
 
     monkeypatch.setattr(pynvml, "nvmlInit", no_driver)
+    monkeypatch.setattr(gpu, "_DRIVERS", ("/dev/null",))
+    assert gpu.gpu_metrics() is None
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
+    assert gpu.gpu_metrics() is not None
+    monkeypatch.setattr(gpu, "_DRIVERS", ("/dev/none-such",))
     assert gpu.gpu_metrics() is None

@@ -50,11 +50,12 @@ class Dataplane:
         cache: AnswersByKey | None = None,
         idempotency: Replays | None = None,
     ) -> None:
-        """The workflow's models must be set; the `sink` may be set later."""
+        """The workflow's models must be set; the `sink` may be set later, and a `tracer` that sees predictions begin."""
         self.workflow, self.facts = workflow, facts
         self.admission, self.cache, self.idempotency = admission, cache, idempotency
         self.expiry = expiry = expiry or Expiry()
         self._ids, self.sink = ids or Ids(""), sink
+        self.tracer: Sink | None = None
         self._reserve = budget.postprocess_seconds or min(_LEAST_RESERVE, expiry.timeout / 20)
         self._pipeline = Pipeline(workflow, expiry, budget)
         self._ladder = Ladder(workflow, self._pipeline.contract, cache)
@@ -119,6 +120,8 @@ class Dataplane:
         if allowed is not math.inf:
             prediction.deadline = prediction.started + allowed
             prediction.limit = prediction.facts_limit = prediction.deadline - reserve
+        if self.tracer is not None:
+            self.tracer(prediction)
         return prediction
 
     def _finish(self, prediction: Prediction) -> None:

@@ -70,6 +70,8 @@ class Prediction:
     stages: Mapping[Stage, float] = _NO_STAGES
     """Seconds spent in each stage that was reached, also one that was cut short; known once it is finished."""
     total: float = 0.0
+    span: Any = None
+    """What a tracer keeps between the request's begin and its end."""
 
     def __init__(self, route: Route, prediction_id: str, time_ns: int, started: float) -> None:
         self.route = route

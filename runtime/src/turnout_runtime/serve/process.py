@@ -13,6 +13,7 @@ from turnout_runtime.serve.admin import AdminApi
 from turnout_runtime.serve.ports import Ports
 from turnout_runtime.serve.readiness import Phase, Readiness
 from turnout_runtime.serve.service import Service
+from turnout_runtime.telemetry.gpu import gpu_metrics
 
 __all__ = ["Pod", "Ports"]
 _log = logging.getLogger("turnout.serve")
@@ -26,6 +27,8 @@ class Pod:
         self._readiness = Readiness()
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
+        if (gpus := gpu_metrics()) is not None:
+            self._registry.register(gpus)
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT; raises a `StartError` when the pod cannot serve."""

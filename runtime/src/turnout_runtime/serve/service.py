@@ -26,6 +26,7 @@ from turnout_runtime.serve.ports import Ports
 from turnout_runtime.serve.readiness import Phase, Readiness
 from turnout_runtime.serve.served import served
 from turnout_runtime.serve.sink import PredictionSink
+from turnout_runtime.serve.tracing import begin_traces
 
 _log = logging.getLogger("turnout.serve")
 _LOG_PATIENCE = 3.0  # seconds for the last records to reach a slow volume
@@ -47,6 +48,7 @@ class Service:
         self._registry, self._tell = registry, tell
         self._readiness = Readiness()
         self._stop = asyncio.Event()
+        self._end_traces: Callable[[], None] = lambda: None
 
     def stop(self) -> None:
         """Drain and end."""
@@ -73,6 +75,7 @@ class Service:
             plane.close()
             await loaded.close()
             await stores.close()
+            await asyncio.to_thread(self._end_traces)
             if not log.close(_LOG_PATIENCE):
                 _log.error("records were left behind: the log's volume does not take them")
 
@@ -94,6 +97,7 @@ class Service:
         metrics = ServingMetrics(identity, plane, log)
         self._registry.register(metrics)
         plane.sink = PredictionSink(identity, metrics, log)
+        self._end_traces = begin_traces(plane, identity)
         return plane
 
     def _enter(self, phase: Phase) -> None:

@@ -4,15 +4,13 @@ The spans of the stages are made from the times that a prediction keeps anyway, 
 request's own span begins before, since its id travels to the fact services (W3C Trace Context).
 """
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from turnout_runtime.log.record import Identity
@@ -23,13 +21,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
 _W3C = TraceContextTextMapPropagator()
-_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-
-
-def wanted(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the OpenTelemetry variables name a collector (OpenTelemetry Protocol Exporter specification)."""
-    disabled = environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
-    return not disabled and any(environment.get(name) for name in _ENDPOINTS)
 
 
 class Traces:
@@ -47,32 +38,34 @@ class Traces:
         self._provider = TracerProvider(resource=resource)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("turnout_runtime")
-        self._open: dict[str, tuple[Span, Context]] = {}
 
-    def begin(self, route: Route) -> Route:
-        """The route as the request goes on with it: inside a span of its own, when it is sampled."""
+    def begin(self, prediction: Prediction) -> None:
+        """Open the request's span, when it is sampled; what the request asks for goes on inside it."""
+        route = prediction.route
         parent = _W3C.extract(_carrier(route))
-        span = self._tracer.start_span(f"predict {route.objective}", parent, SpanKind.SERVER)
+        span = self._tracer.start_span(
+            f"predict {route.objective}", parent, SpanKind.SERVER, start_time=prediction.time_ns
+        )
         if not span.is_recording():
-            return route
+            return
         context = set_span_in_context(span, parent)
         carrier: dict[str, str] = {}
         _W3C.inject(carrier, context)
-        self._open[carrier["traceparent"]] = span, context
-        return route._replace(traceparent=carrier["traceparent"], tracestate=carrier.get("tracestate"))
+        prediction.span = span, context
+        prediction.route = route._replace(traceparent=carrier["traceparent"], tracestate=carrier.get("tracestate"))
 
     def end(self, prediction: Prediction) -> None:
         """Add the spans of the stages and end the request's; nothing when it was not sampled."""
-        span, context = self._open.pop(prediction.route.traceparent or "", (None, None))
-        if span is None:
+        if prediction.span is None:
             return
+        span, context = prediction.span
         end = prediction.time_ns + int(prediction.total * 1e9)
         for name, begin, until in _stages(prediction, end):
             self._tracer.start_span(name, context, start_time=begin).end(until)
         span.set_attributes({name: value for name, value in _attributes(prediction).items() if value is not None})
         if prediction.error is not None:
             span.set_status(Status(StatusCode.ERROR, prediction.error_type))
-        span.end()
+        span.end(end)
 
     def close(self) -> None:
         """Send what is left."""
@@ -103,12 +96,3 @@ def _attributes(prediction: Prediction) -> dict[str, str | bool | None]:
         "turnout.policy_version": route.policy_version,
         "turnout.fallback_used": prediction.fallback_used,
     }
-
-
-def traces(identity: Identity) -> Traces | None:
-    """Traces to the collector that the environment names over OTLP/HTTP; None when there is none."""
-    if not wanted():
-        return None
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-    return Traces(identity, OTLPSpanExporter())

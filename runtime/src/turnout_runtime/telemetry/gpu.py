@@ -6,6 +6,7 @@ such as the utilization of a MIG slice, is left out rather than reported as zero
 
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +14,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 _log = logging.getLogger("turnout.gpu")
+_DRIVERS = ("/dev/nvidiactl", "/dev/dxg")  # of Linux, and of Linux on Windows
 
 
 class GpuMetrics(Collector):
@@ -57,6 +59,8 @@ class GpuMetrics(Collector):
 
 def gpu_metrics() -> GpuMetrics | None:
     """The collector, or None where there is no GPU, no driver, or no NVML binding."""
+    if not any(Path(device).exists() for device in _DRIVERS):
+        return None
     try:
         import pynvml
     except ImportError:
