@@ -55,7 +55,7 @@ async def test_connections_are_kept_and_bounded(service: FactService) -> None:
     async with facts(http={"url": service.url, "maxConnections": 2}, timeoutSeconds=5.0) as stores:
         answers = await asyncio.gather(*(ask(stores, f"k{number}") for number in range(10)))
         assert {fact.source for _, fact in answers} == {"live"}
-        session = stores.rules["f"].source._source._source._session  # type: ignore[attr-defined]
+        session = stores.rules["f"].source._source._session  # type: ignore[attr-defined]
         assert sum(len(kept) for kept in session.connector._conns.values()) <= 2
 
 

@@ -45,6 +45,8 @@ class HttpLocation(Part):
     def _key(self) -> "HttpLocation":
         if "{key}" not in self.url:
             raise ValueError("url needs {key} where the key goes")
+        if "{key}" in self.url.split("/", 3)[2]:
+            raise ValueError("url must have {key} behind the host: keys come from callers")
         return self
 
     def resolve(self, field: str) -> dict[str, str]:

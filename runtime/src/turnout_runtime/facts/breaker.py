@@ -1,12 +1,11 @@
-"""Leaves a source alone that fails, and finds out when it is back. Pure but for the wrapper at the end."""
+"""Leaves a source alone that fails, and finds out when it is back. Pure but for the log."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
 from typing import Literal
 
-from turnout_runtime.facts.source import BadValue, BreakerOpen, FactSource, Found, NoSuchKey, Scope, SourceFailed
+from turnout_runtime.facts.source import BadValue, BreakerOpen, NoSuchKey, SourceFailed
 from turnout_runtime.telemetry.throttle import Throttle
 
 _log = logging.getLogger("turnout.facts")
@@ -59,31 +58,23 @@ class Breaker:
         return True
 
 
-class Guarded:
-    """A source behind a breaker. A cancelled attempt is a failed one: only its time limit cancels it."""
+class Guard:
+    """Asks a breaker for one fact, and tells what happens. A cancelled attempt has failed: its time was over."""
 
-    def __init__(self, name: str, source: FactSource, breaker: Breaker) -> None:
+    def __init__(self, name: str, breaker: Breaker) -> None:
         """`name` is the fact's, for the log."""
-        self._name, self._source, self.breaker = name, source, breaker
+        self._name, self.breaker = name, breaker
         self._throttle = Throttle()
 
-    def get(self, key: str, scope: Scope) -> Found | asyncio.Future[Found]:
-        """See `FactSource.get`; raises `BreakerOpen` without asking."""
+    def admit(self) -> int:
+        """A ticket to try, for `judge`; raises `BreakerOpen`."""
         ticket = self.breaker.admit()
         if ticket is None:
             raise BreakerOpen
-        try:
-            found = self._source.get(key, scope)
-        except Exception as error:
-            self._judge(ticket, error)
-            raise
-        if isinstance(found, Found):
-            self._judge(ticket, None)
-        else:
-            found.add_done_callback(lambda done: self._judge(ticket, _error(done)))
-        return found
+        return ticket
 
-    def _judge(self, ticket: int, error: BaseException | None) -> None:
+    def judge(self, ticket: int, error: BaseException | None) -> None:
+        """How the attempt ended, once."""
         if error is not None and not isinstance(error, NoSuchKey) and self._throttle.allows(type(error).__name__):
             _log.warning("a fact cannot be had", extra={"fact": self._name, "error": _text(error)})
         before = self.breaker.state
@@ -95,10 +86,6 @@ class Guarded:
             _log.info("a fact can be had again", extra={"fact": self._name})
         elif before == "closed":
             _log.warning("a fact's source is left alone, but for one attempt now and then", extra={"fact": self._name})
-
-
-def _error(done: "asyncio.Future[Found]") -> BaseException | None:
-    return TimeoutError() if done.cancelled() else done.exception()
 
 
 def _text(error: BaseException) -> str:

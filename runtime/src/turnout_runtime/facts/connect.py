@@ -1,4 +1,4 @@
-"""Builds the declared facts: from the inside out a source, its breaker, single-flight, and the cache."""
+"""Builds the declared facts: from the inside out a source, its breaker and single-flight, and the cache."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from turnout_runtime.errors import ConfigInvalid
-from turnout_runtime.facts.breaker import Breaker, Guarded
+from turnout_runtime.facts.breaker import Breaker, Guard
 from turnout_runtime.facts.caller import CallerFacts
 from turnout_runtime.facts.fetch import FactRule
 from turnout_runtime.facts.flights import Cached, Flights
@@ -76,14 +76,15 @@ class _Build:
             return FactRule(caller, timeout, fact.fallback, keyless=True)
         settings = fact.breaker
         breaker = Breaker(settings.failures, settings.reset_seconds) if settings else Breaker(_NEVER, 0.0)
-        guarded = Guarded(name, self._source(name, fact, timeout), breaker)
+        source, guard = self._source(name, fact, timeout), Guard(name, breaker)
         if fact.cache is None:
-            flights = Flights(guarded, timeout)
-            return FactRule(flights, timeout, fact.fallback, stats=FactStats(breaker, flights))
+            flights = Flights(source, timeout, guard)
+            return FactRule(flights, timeout, fact.fallback, bounded=True, stats=FactStats(breaker, flights))
         memory = Memory(fact.cache.ttl_seconds, fact.cache.stale_if_error_seconds, fact.cache.max_entries)
-        flights = Flights(guarded, timeout, memory)
+        flights = Flights(source, timeout, guard, memory)
         cached = Cached(flights, memory)
-        return FactRule(cached, timeout, fact.fallback, memory.stale, stats=FactStats(breaker, flights, cached))
+        stats = FactStats(breaker, flights, cached)
+        return FactRule(cached, timeout, fact.fallback, memory.stale, bounded=True, stats=stats)
 
     def _source(self, name: str, fact: "FactConfig", timeout: float) -> FactSource:
         if fact.redis is not None:

@@ -20,7 +20,7 @@ class FactRule:
     """What a deployment declares about a fact: its source, its deadline in seconds, and what stands in for it.
 
     `stale` gives the last value under a key that may still be used when the source fails; `keyless` facts are fetched
-    without a key too, since they come with the request.
+    without a key too, since they come with the request; `bounded` says that the source keeps to the timeout by itself.
     """
 
     source: FactSource
@@ -28,6 +28,7 @@ class FactRule:
     fallback: Value | None = None
     stale: Callable[[str], Found | None] | None = None
     keyless: bool = False
+    bounded: bool = False
     stats: FactStats = field(default_factory=FactStats)
 
 
@@ -93,11 +94,12 @@ class Facts:
 class _Fetch:
     """One parallel fetch."""
 
-    __slots__ = ("_done", "_pending", "_rules", "_scope", "_settled", "_started")
+    __slots__ = ("_done", "_longest", "_pending", "_rules", "_scope", "_settled", "_started")
 
     def __init__(self, rules: Mapping[str, FactRule], settled: dict[str, Fact], scope: Scope) -> None:
         self._rules, self._settled, self._scope = rules, settled, scope
         self._pending: dict[str, asyncio.Future[Found]] = {}
+        self._longest = 0.0
         self._started = time.perf_counter()
 
     def start(self, keys: Mapping[str, str | None]) -> bool:
@@ -123,19 +125,27 @@ class _Fetch:
 
     async def settle(self) -> None:
         """Wait until every fact is settled; when the request is cancelled, so is every open wish."""
-        self._done = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._done = loop.create_future()
+        remaining = self._scope.remaining()
+        timer = loop.call_later(max(0.0, remaining), self._abandon) if remaining < self._longest else None
         try:
             await self._done
         finally:
-            self._abandon()
+            if timer is not None:
+                timer.cancel()
+            if self._pending:
+                self._abandon()
 
     def _await(self, name: str, key: str | None, found: asyncio.Future[Found]) -> None:
-        limit = min(self._rules[name].timeout, self._scope.remaining())
-        timer = found.get_loop().call_later(max(0.0, limit), found.cancel)
+        rule = self._rules[name]
+        self._longest = max(self._longest, rule.timeout)
         self._pending[name] = found
+        timer = None if rule.bounded else found.get_loop().call_later(rule.timeout, found.cancel)
 
         def finish(done: asyncio.Future[Found]) -> None:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             self._finish(name, key, done)
 
         found.add_done_callback(finish)

@@ -1,9 +1,13 @@
-"""Asks a source once for what several requests want at the same time, and remembers the answer."""
+"""Asks a source once for what several requests want at the same time, and remembers the answer.
+
+This is on the way of every fact that is not cached, so it has one timer for all fetches and one callback for each.
+"""
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
+from turnout_runtime.facts.breaker import Guard
 from turnout_runtime.facts.memory import Memory
 from turnout_runtime.facts.source import FactSource, Found, NoSuchKey, Scope
 from turnout_runtime.facts.values import copier
@@ -11,76 +15,100 @@ from turnout_runtime.facts.values import copier
 _Waiter = asyncio.Future[Found]
 
 
+class _Flight:
+    """One fetch, and who waits for it; `deadline` is the loop's time."""
+
+    __slots__ = ("deadline", "flights", "future", "key", "ticket", "waiters")
+
+    def __init__(self, flights: "Flights", key: str, ticket: int, future: _Waiter, deadline: float) -> None:
+        self.flights, self.key, self.ticket, self.future, self.deadline = flights, key, ticket, future, deadline
+        self.waiters: list[_Waiter] = []
+
+    def land(self, done: _Waiter) -> None:
+        """The future's callback."""
+        self.flights.land(self, TimeoutError() if done.cancelled() else done.exception())
+
+
 class Flights:
-    """A source with at most one fetch a key under way, each within `timeout` seconds of its own.
+    """A source with at most one fetch a key under way, each within `timeout` seconds of its own, if the guard lets it.
 
     A request that goes away leaves the fetch to others and to the memory. Counts those that `joined` another's fetch.
     """
 
-    def __init__(self, source: FactSource, timeout: float, memory: Memory | None = None) -> None:
-        self._source, self._timeout, self._memory = source, timeout, memory
-        self._flights: dict[str, list[_Waiter]] = {}
+    def __init__(self, source: FactSource, timeout: float, guard: Guard, memory: Memory | None = None) -> None:
+        self._source, self._timeout, self._guard, self._memory = source, timeout, guard, memory
+        self._flights: dict[str, _Flight] = {}  # the oldest first: the next to be out of time
+        self._armed = False
         self.joined = 0
 
     def get(self, key: str, scope: Scope) -> Found | asyncio.Future[Found]:
         """See `FactSource.get`."""
-        waiters = self._flights.get(key)
-        if waiters is None:
+        flight = self._flights.get(key)
+        if flight is None:
             if scope.remaining() <= 0:  # nobody would wait for it
                 raise TimeoutError
-            waiters = []
-            found = self._depart(key, scope, waiters)
-            if found is not None:
+            found = self._depart(key, scope)
+            if isinstance(found, Found):
                 return found
+            flight = found
         else:
             self.joined += 1
-        waiter: _Waiter = asyncio.get_running_loop().create_future()
-        waiters.append(waiter)
+        waiter = flight.future.get_loop().create_future()
+        flight.waiters.append(waiter)
         return waiter
 
     def refresh(self, key: str, scope: Scope) -> None:
         """Fetch anew for the memory, unless that is under way; nobody waits for it, and nobody learns of errors."""
-        if key in self._flights:
-            return
-        own = Scope(scope.time_ns, lambda: self._timeout)
-        with suppress(Exception):  # the wrapped source has told, and the entry is good for a while yet
-            self._depart(key, own, [])
+        if key not in self._flights:
+            with suppress(Exception):  # the guard has told, and the entry is good for a while yet
+                self._depart(key, Scope(scope.time_ns, lambda: self._timeout))
 
-    def _depart(self, key: str, scope: Scope, waiters: list[_Waiter]) -> Found | None:
+    def _depart(self, key: str, scope: Scope) -> Found | _Flight:
+        ticket = self._guard.admit()
         try:
             found = self._source.get(key, scope)
-        except NoSuchKey:
-            self._remember(key, None)
+        except Exception as error:
+            self._settled(key, ticket, None, error)
             raise
         if isinstance(found, Found):
-            self._remember(key, found)
+            self._settled(key, ticket, found, None)
             return found
-        timer = found.get_loop().call_later(self._timeout, found.cancel)
-        self._flights[key] = waiters
+        loop = found.get_loop()
+        flight = self._flights[key] = _Flight(self, key, ticket, found, loop.time() + self._timeout)
+        if not self._armed:
+            self._arm(loop, self._timeout)
+        found.add_done_callback(flight.land)
+        return flight
 
-        def land(done: asyncio.Future[Found]) -> None:
-            timer.cancel()
-            del self._flights[key]
-            self._land(key, done, [waiter for waiter in waiters if not waiter.done()])
-
-        found.add_done_callback(land)
-        return None
-
-    def _land(self, key: str, done: asyncio.Future[Found], waiters: Sequence[_Waiter]) -> None:
-        error = TimeoutError() if done.cancelled() else done.exception()
-        if error is None:
-            found = done.result()
-            self._remember(key, found)
+    def land(self, flight: _Flight, error: BaseException | None) -> None:
+        """A fetch has ended, well or not."""
+        del self._flights[flight.key]
+        found = flight.future.result() if error is None else None
+        self._settled(flight.key, flight.ticket, found, error)
+        waiters = [waiter for waiter in flight.waiters if not waiter.done()]
+        if found is not None:
             _share(found, waiters)
-            return
-        if isinstance(error, NoSuchKey):
-            self._remember(key, None)
-        for waiter in waiters:
-            waiter.set_exception(error)
+        elif error is not None:
+            for waiter in waiters:
+                waiter.set_exception(error)
 
-    def _remember(self, key: str, found: Found | None) -> None:
-        if self._memory is not None:
+    def _settled(self, key: str, ticket: int, found: Found | None, error: BaseException | None) -> None:
+        self._guard.judge(ticket, error)
+        if self._memory is not None and (error is None or isinstance(error, NoSuchKey)):
             self._memory.keep(key, found)
+
+    def _arm(self, loop: asyncio.AbstractEventLoop, delay: float) -> None:
+        self._armed = True
+        loop.call_later(delay, self._expire, loop)
+
+    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._armed = False
+        now = loop.time()
+        for flight in self._flights.values():
+            if flight.deadline > now:
+                self._arm(loop, flight.deadline - now)
+                return
+            flight.future.cancel()
 
 
 def _share(found: Found, waiters: Sequence[_Waiter]) -> None:

@@ -7,6 +7,7 @@ or `async`, and may return a `Found`, a dict, None for no such key, or a future 
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Mapping
 from importlib.metadata import entry_points
 from inspect import isawaitable
@@ -17,6 +18,8 @@ from turnout_runtime.facts.source import BadValue, Found, NoSuchKey, Scope
 from turnout_runtime.facts.values import dated
 
 GROUP = "turnout.facts"
+_log = logging.getLogger(GROUP)
+_PATIENCE = 10.0  # seconds that the start may wait for a plug-in
 
 
 class PluginFacts:
@@ -33,9 +36,17 @@ class PluginFacts:
         return self._found(key, answer)
 
     async def connect(self) -> None:
-        """Let the source prepare."""
-        if hasattr(self._source, "connect"):
-            await self._source.connect()
+        """Let the source prepare; one that cannot yet is only told, unless it raises `ConfigInvalid`."""
+        if not hasattr(self._source, "connect"):
+            return
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._source.connect()
+        except ConfigInvalid:
+            raise
+        except Exception as error:  # its text may quote a secret
+            told = {"plugin": type(self._source).__name__, "error": type(error).__name__}
+            _log.warning("a plug-in for facts is not ready", extra=told)
 
     async def close(self) -> None:
         """Let the source clean up."""

@@ -1,11 +1,10 @@
 """What the metrics read: plain numbers, written by the event loop's thread alone."""
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from turnout_runtime.facts.source import ORIGINS, Origin
+from turnout_runtime.telemetry.histogram import Histogram
 
 if TYPE_CHECKING:
     from turnout_runtime.facts.breaker import Breaker
@@ -13,29 +12,6 @@ if TYPE_CHECKING:
 
 AGES = (0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0, 604800.0)
 LATENCIES = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-
-
-class Buckets:
-    """Counts of observed seconds by upper bound; the last count is of those above all bounds."""
-
-    __slots__ = ("bounds", "counts", "sum")
-
-    def __init__(self, bounds: Sequence[float]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.sum = 0.0
-
-    def observe(self, seconds: float) -> None:
-        """Count one observation."""
-        self.counts[bisect_left(self.bounds, seconds)] += 1
-        self.sum += seconds
-
-    def buckets(self) -> Iterator[tuple[str, float]]:
-        """Upper bounds and cumulative counts, as Prometheus wants them."""
-        total = 0
-        for bound, count in zip((*map(str, self.bounds), "+Inf"), self.counts, strict=True):
-            total += count
-            yield bound, total
 
 
 class FactStats:
@@ -55,5 +31,5 @@ class FactStats:
         self.breaker, self.flights, self.cached = breaker, flights, cached
         self.sources: dict[Origin, int] = dict.fromkeys(ORIGINS, 0)
         self.reasons: Counter[str] = Counter()
-        self.age = Buckets(AGES)
-        self.latency = Buckets(LATENCIES)
+        self.age = Histogram(AGES)
+        self.latency = Histogram(LATENCIES)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from turnout_runtime.facts import Found, NoSuchKey, Scope
-from turnout_runtime.facts.breaker import Breaker, Guarded
+from turnout_runtime.facts.breaker import Breaker, Guard
+from turnout_runtime.facts.flights import Flights
 from turnout_runtime.facts.source import BadValue, BreakerOpen, SourceFailed
 
 FAILURES, RESET = 3, 2.0
@@ -85,42 +86,39 @@ TestBreaker.settings = settings(max_examples=100, deadline=None)
 
 
 class Scripted:
-    """Answers each attempt with the next of what it is given; a pending future for None."""
+    """Answers each attempt with the next of what it is given."""
 
-    def __init__(self, *answers: Any) -> None:
+    def __init__(self, *answers: Found | Exception | asyncio.Future[Found]) -> None:
         self.answers, self.asked = list(answers), 0
 
     def get(self, key: str, scope: Scope) -> Found | asyncio.Future[Found]:
         self.asked += 1
         answer = self.answers.pop(0)
-        if answer is None:
-            return asyncio.get_running_loop().create_future()
         if isinstance(answer, Exception):
             raise answer
-        assert isinstance(answer, Found | asyncio.Future)
         return answer
 
 
 async def test_a_source_that_fails_is_left_alone_and_found_again(caplog: pytest.LogCaptureFixture) -> None:
     now = 0.0
     breaker = Breaker(2, 1.0, clock=lambda: now)
-    source = Scripted(SourceFailed("status 500"), ConnectionError("http://user:pw@secret"), None, Found({"x": 1}))
-    guarded = Guarded("weather", source, breaker)
+    never: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
+    source = Scripted(SourceFailed("status 500"), ConnectionError("http://user:pw@secret"), never, Found({"x": 1}))
+    flights = Flights(source, 0.02, Guard("weather", breaker))
     with caplog.at_level(logging.INFO):
         for kind in (SourceFailed, ConnectionError, BreakerOpen):
             with pytest.raises(kind):
-                guarded.get("k", SCOPE)
+                flights.get("k", SCOPE)
         assert (source.asked, breaker.state, breaker.opened, breaker.refused) == (2, "open", 1, 1)
         now = 1.0
-        probe = guarded.get("k", SCOPE)
-        assert isinstance(probe, asyncio.Future)
+        probe = flights.get("k", SCOPE)
         with pytest.raises(BreakerOpen):
-            guarded.get("k", SCOPE)
-        probe.cancel()  # as its time limit does
-        await asyncio.sleep(0.01)
+            flights.get("other", SCOPE)
+        with pytest.raises(TimeoutError):
+            await probe  # type: ignore[misc]
         assert (breaker.state, breaker.opened) == ("open", 2)
         now = 2.0
-        assert guarded.get("k", SCOPE) == Found({"x": 1})
+        assert flights.get("k", SCOPE) == Found({"x": 1})
     assert breaker.state == "closed"
     told = [vars(record).get("error") or record.getMessage()[:30] for record in caplog.records]
     left = "a fact's source is left alone,"
@@ -129,8 +127,8 @@ async def test_a_source_that_fails_is_left_alone_and_found_again(caplog: pytest.
 
 async def test_a_key_without_a_fact_is_no_failure() -> None:
     breaker = Breaker(1, 1.0)
-    guarded = Guarded("f", Scripted(NoSuchKey("k"), BadValue("not JSON"), NoSuchKey("k")), breaker)
+    flights = Flights(Scripted(NoSuchKey("k"), BadValue("not JSON"), NoSuchKey("k")), 1.0, Guard("f", breaker))
     for kind in (NoSuchKey, BadValue, NoSuchKey):
         with pytest.raises(kind):
-            guarded.get("k", SCOPE)
+            flights.get("k", SCOPE)
     assert breaker.state == "closed"

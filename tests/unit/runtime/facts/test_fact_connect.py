@@ -7,10 +7,10 @@ import pytest
 from turnout_runtime.config import FactConfig
 from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.facts import Facts, Scope
-from turnout_runtime.facts.breaker import Guarded
 from turnout_runtime.facts.caller import CallerFacts
 from turnout_runtime.facts.connect import FactStores, connect
 from turnout_runtime.facts.flights import Cached, Flights
+from turnout_runtime.facts.http import HttpFacts
 
 
 def _connect(budget: float = 60.0, **facts: Any) -> FactStores:
@@ -21,7 +21,7 @@ def _connect(budget: float = 60.0, **facts: Any) -> FactStores:
 CACHE = {"ttlSeconds": 5, "staleIfErrorSeconds": 5}
 
 
-async def test_the_breaker_is_inside_single_flight_is_inside_the_cache() -> None:
+async def test_single_flight_and_its_breaker_are_inside_the_cache() -> None:
     stores = _connect(
         0.5,
         a={"http": {"url": "http://localhost/{key}"}, "cache": CACHE},
@@ -31,7 +31,7 @@ async def test_the_breaker_is_inside_single_flight_is_inside_the_cache() -> None
     a, b, c = (stores.rules[name] for name in "abc")
     assert isinstance(a.source, Cached)
     assert isinstance(a.source._flights, Flights)
-    assert isinstance(a.source._flights._source, Guarded)
+    assert isinstance(a.source._flights._source, HttpFacts)
     assert a.stale == a.source.memory.stale
     assert a.timeout == 0.5
     assert isinstance(b.source, Flights)
@@ -39,7 +39,7 @@ async def test_the_breaker_is_inside_single_flight_is_inside_the_cache() -> None
     assert c.keyless
     stats = stores.stats()
     assert stats["a"].cached is a.source
-    assert stats["a"].breaker is a.source._flights._source.breaker
+    assert stats["a"].breaker is a.source._flights._guard.breaker
     assert (stats["b"].cached, stats["c"].breaker) == (None, None)
     await stores.close()
 
@@ -47,8 +47,8 @@ async def test_the_breaker_is_inside_single_flight_is_inside_the_cache() -> None
 def test_without_a_breaker_no_failures_are_too_many() -> None:
     source = _connect(b={"redis": {"url": "redis://localhost"}, "breaker": None}).rules["b"].source
     assert isinstance(source, Flights)
-    breaker = source._source.breaker  # type: ignore[attr-defined]
-    assert not any(breaker.judge(breaker.admit(), False) for _ in range(1000))
+    breaker = source._guard.breaker
+    assert not any(breaker.judge(breaker.admit() or 0, False) for _ in range(1000))
 
 
 def test_servers_are_shared_by_their_facts() -> None:
@@ -77,6 +77,12 @@ def test_what_cannot_be_built_is_named_without_its_secrets(fact: dict[str, Any],
     with pytest.raises(ConfigInvalid, match=complaint) as caught:
         _connect(f=fact)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://{key}/x", "http://{key}", "https://a.{key}.svc:80/{key}", "http://host/x"])
+def test_a_key_must_not_choose_the_host(url: str) -> None:
+    with pytest.raises(ValueError, match=r"\{key\}"):
+        FactConfig.model_validate({"http": {"url": url}, "timeoutSeconds": 1})
 
 
 async def test_feast_that_is_not_installed_is_named() -> None:

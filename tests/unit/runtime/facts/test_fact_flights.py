@@ -1,10 +1,14 @@
 """Single-flight and the cache around it."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from turnout_runtime.facts import FactRule, Facts, Found, NoSuchKey, Scope
+from turnout_runtime.facts.breaker import Breaker, Guard
 from turnout_runtime.facts.flights import Cached, Flights
 from turnout_runtime.facts.memory import Memory
 
@@ -30,11 +34,15 @@ class Clock:
         return self.now
 
 
+def _guard() -> Guard:
+    return Guard("f", Breaker(100, 1.0))
+
+
 def _cached(source: Deferred, stale: float = 0.0, timeout: float = 0.05) -> tuple[Cached, Clock, FactRule]:
     clock = Clock()
     memory = Memory(10.0, stale, 100, clock)
-    cached = Cached(Flights(source, timeout, memory), memory)
-    return cached, clock, FactRule(cached, timeout, None, memory.stale)
+    cached = Cached(Flights(source, timeout, _guard(), memory), memory)
+    return cached, clock, FactRule(cached, timeout, None, memory.stale, bounded=True)
 
 
 async def _settled(rule: FactRule) -> tuple[object, str, float | None, str | None]:
@@ -46,7 +54,7 @@ async def _settled(rule: FactRule) -> tuple[object, str, float | None, str | Non
 
 async def test_one_fetch_for_all_who_ask_and_a_value_of_its_own_for_each() -> None:
     source = Deferred()
-    flights = Flights(source, 1.0)
+    flights = Flights(source, 1.0, _guard())
     wishes = [flights.get("k", SCOPE) for _ in range(3)]
     other = flights.get("other", SCOPE)
     assert all(isinstance(wish, asyncio.Future) for wish in (*wishes, other))
@@ -65,10 +73,27 @@ async def test_one_fetch_for_all_who_ask_and_a_value_of_its_own_for_each() -> No
 
 async def test_a_fetch_ends_with_its_own_time_limit() -> None:
     source = Deferred()
-    wish = Flights(source, 0.02).get("k", SCOPE)
+    wish = Flights(source, 0.02, _guard()).get("k", SCOPE)
     with pytest.raises(TimeoutError):
         await wish  # type: ignore[misc]
     assert source.open[0].cancelled()
+
+
+async def test_fetches_that_began_later_end_later() -> None:
+    source = Deferred()
+    flights = Flights(source, 0.04, _guard())
+    first = flights.get("a", SCOPE)
+    await asyncio.sleep(0.02)
+    second = flights.get("b", SCOPE)
+    await asyncio.wait([first])  # type: ignore[type-var]
+    assert [wish.cancelled() for wish in source.open] == [True, False]
+    with pytest.raises(TimeoutError):
+        await second  # type: ignore[misc]
+    third = flights.get("c", SCOPE)  # and the clock goes on
+    with pytest.raises(TimeoutError):
+        await third  # type: ignore[misc]
+    with pytest.raises(TimeoutError):
+        await first  # type: ignore[misc]
 
 
 async def test_an_abandoned_fetch_still_fills_the_memory() -> None:
@@ -152,3 +177,56 @@ async def test_what_a_workflow_does_to_a_cached_value_stays_its_own() -> None:
     await facts.fetch(f="k")
     facts["f"]["v"].append(2)  # type: ignore[index]
     assert (await _settled(rule))[0] == {"v": [1]}
+
+
+_ENDS: dict[str, Callable[[asyncio.Future[Found], str], None]] = {
+    "found": lambda future, key: future.set_result(Found({"key": key})),
+    "none": lambda future, key: future.set_exception(NoSuchKey(key)),
+    "fail": lambda future, key: future.set_exception(ConnectionError()),
+}
+_OPS = st.lists(
+    st.tuples(st.sampled_from(["ask", "leave", "found", "none", "fail", "turn"]), st.integers(0, 7)), max_size=40
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(_OPS)
+def test_nobody_is_forgotten_and_nobody_asks_twice(ops: list[tuple[str, int]]) -> None:
+    asyncio.run(_play(ops))
+
+
+async def _turn() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def _play(ops: list[tuple[str, int]]) -> None:
+    """Requests come and go, and fetches end, in any order."""
+    source, flying, wishes = Deferred(), dict[str, asyncio.Future[Found]](), list[asyncio.Future[Found]]()
+    memory = Memory(1e9, 0.0, 100, Clock())
+    flights = Flights(source, 60.0, _guard(), memory)
+    for op, number in ops:
+        key = f"k{number % 3}"
+        if op == "ask":
+            before = len(source.open)
+            wish = flights.get(key, SCOPE)
+            assert isinstance(wish, asyncio.Future)
+            wishes.append(wish)
+            assert len(source.open) - before == (0 if key in flying else 1)
+            flying.setdefault(key, source.open[-1])
+        elif op == "leave" and wishes:
+            wishes[number % len(wishes)].cancel()
+        elif op in _ENDS and key in flying:
+            _ENDS[op](flying[key], key)
+            await _turn()
+            del flying[key]
+            kept = memory.fresh(key, 0.0)
+            assert kept is not None or op == "fail"
+            assert kept is None or op == "fail" or (kept.copy is None) == (op == "none")
+        await asyncio.sleep(0)
+    for key, future in flying.items():
+        future.set_result(Found({"key": key}))
+    await _turn()
+    assert all(wish.done() for wish in wishes)
+    assert all(wish.cancelled() or wish.exception() or wish.result().value for wish in wishes)
+    assert flights._flights == {}

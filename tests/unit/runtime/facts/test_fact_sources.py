@@ -1,6 +1,7 @@
 """Facts from callers and from plug-ins."""
 
 import asyncio
+from contextlib import nullcontext
 from importlib.metadata import EntryPoint, EntryPoints
 from typing import Any
 
@@ -107,6 +108,19 @@ async def test_a_plug_in_is_opened_and_closed() -> None:
     await source.connect()
     await source.close()
     assert source._source.events == ["connect", "close"]
+
+
+@pytest.mark.parametrize(("error", "stops"), [(OSError("s3cret"), False), (ConfigInvalid("wrong"), True)])
+async def test_only_a_wrong_plug_in_stops_the_start(
+    error: Exception, stops: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(self: Plain) -> None:
+        raise error
+
+    monkeypatch.setattr(Plain, "connect", fail)
+    with pytest.raises(ConfigInvalid) if stops else nullcontext():
+        await plugin("facts.f.plugin", "plain", {"answer": None}, None).connect()
+    assert [vars(record)["error"] for record in caplog.records] == ([] if stops else ["OSError"])
 
 
 @pytest.mark.parametrize(
