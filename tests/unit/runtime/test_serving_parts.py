@@ -16,7 +16,7 @@ from turnout_runtime.predict.route import Route
 from turnout_runtime.serve.metrics import ServingMetrics
 from turnout_runtime.serve.problems import problem
 from turnout_runtime.serve.sink import PredictionSink
-from turnout_runtime.telemetry.tally import SECONDS, Histogram
+from turnout_runtime.telemetry.histogram import SECONDS, Histogram
 from turnout_runtime.workflow import Context, Decision, Workflow
 
 IDENTITY = Identity("demo", "flow", "flow-1a2b3c4d", "sha256:aa")

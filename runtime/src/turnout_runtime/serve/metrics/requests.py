@@ -7,7 +7,8 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from turnout_runtime.predict.admission import Admission
 from turnout_runtime.predict.prediction import STAGES, Prediction
-from turnout_runtime.telemetry.tally import Histogram, counter, histogram
+from turnout_runtime.telemetry.histogram import Histogram
+from turnout_runtime.telemetry.tally import counter, histogram
 
 _MAX_NAMES = 64
 _DIRECT = "none"  # the arm of requests that did not come through the gateway
