@@ -55,7 +55,7 @@ def encode(identity: Identity, prediction: Prediction) -> bytes:
             "decision": decision.decision if decision else None,
             "confidence": decision.confidence if decision else None,
             "explanations_ref": decision.explanations_ref if decision else None,
-            "details": prediction.details if decision else None,
+            "details": prediction.details if decision and decision.details is not None else None,
             "fallback_used": prediction.fallback is not None,
             "fallback": prediction.fallback,
             "fallback_reason": prediction.fallback_reason,

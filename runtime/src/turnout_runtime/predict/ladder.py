@@ -5,7 +5,7 @@ Facts have their own rung before it: stale and declared values, which the workfl
 
 import logging
 
-from turnout_runtime.errors import WorkflowError
+from turnout_runtime.errors import RequestError
 from turnout_runtime.predict.cache import AnswersByKey
 from turnout_runtime.predict.prediction import Prediction, word
 from turnout_runtime.telemetry.throttle import Throttle
@@ -57,7 +57,7 @@ class Ladder:
     def _tell(self, message: str, prediction: Prediction, error: Exception) -> None:
         if self._throttle.allows(f"{message}: {word(error)}"):
             fields = {"prediction_id": prediction.prediction_id, "reason": word(error)}
-            _log.warning(message, exc_info=error if isinstance(error, WorkflowError) else None, extra=fields)
+            _log.warning(message, exc_info=None if isinstance(error, RequestError) else error, extra=fields)
 
 
 def settle(ctx: Context, prediction: Prediction) -> None:

@@ -17,6 +17,7 @@ from turnout_runtime.workflow.entry import contract
 from turnout_runtime.workflow.features import as_named, as_row
 
 Emit = Callable[[Any], Awaitable[None]]
+_SLOW = "_turnout_slow_stages"  # on the workflow itself, which outlives its dataplanes
 _GRACE = 0.005  # seconds, and turns of the event loop, in which facts that time out fall back by themselves:
 _TURNS = 8  # only a workflow that waits for something else is cut
 
@@ -26,7 +27,7 @@ class Pipeline:
 
     def __init__(self, workflow: Workflow, expiry: Expiry, budget: Budget) -> None:
         self.contract = contract(workflow)
-        self.threads = Threads()
+        self.threads = Threads(vars(workflow).setdefault(_SLOW, set()))
         self._workflow, self._budget = workflow, budget
         self._names = workflow.feature_names
         self._fetch, self._features, self._predict = map(self._own, ("fetch", "features", "predict"))

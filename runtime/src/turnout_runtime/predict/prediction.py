@@ -121,6 +121,10 @@ class Prediction:
     def fail(self, error: BaseException) -> None:
         """It ends with this error."""
         self.error, self.status = error, _status(error)
+        if isinstance(error, RequestError):
+            # Nobody reads the traceback of what is expected, and it would keep the whole request alive in a cycle:
+            # under overload that is what fills the memory.
+            error.__traceback__ = error.__cause__ = error.__context__ = None
 
     def finish(self) -> None:
         """Nothing more happens."""

@@ -26,7 +26,7 @@ def parse_document(body: bytes | Document) -> Document:
     Only a document that a door has put together itself may have precomputed `features`.
     """
     fields = _FIELDS
-    if isinstance(body, Mapping):
+    if type(body) is not bytes and isinstance(body, Mapping):
         document, fields = body, _INTERNAL
     else:
         try:
@@ -78,7 +78,7 @@ def _object(document: Document, field: str, *, required: bool) -> Mapping[str, A
     value = document.get(field)
     if value is None and not required:
         return {}
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):  # the abstract check alone is a slow one
         raise InvalidRequest(f"{field}: must be a JSON object" + ("" if field in document else ", and is missing"))
     return value
 

@@ -19,9 +19,14 @@ _OUTLIER = 5 * SLOW  # one long pause of the machine is no reason to pay for a t
 
 
 class Threads:
-    """The pool that slow stages share; its threads start with the first of them."""
+    """The pool that slow stages share; its threads start with the first of them.
 
-    def __init__(self) -> None:
+    `slow` has the names of the stages that have moved here. It may outlive the pool: what the warm-up of a workflow
+    found out is known when it serves.
+    """
+
+    def __init__(self, slow: set[str] | None = None) -> None:
+        self.slow = set() if slow is None else slow
         self._pool: ThreadPoolExecutor | None = None
 
     def run(self, function: Callable[..., Any], *args: Any) -> "asyncio.Future[Any]":
@@ -47,8 +52,8 @@ class Stage:
         mark = placement(function)
         waits = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
         self._name, self._function, self._threads = name, function, threads
-        self.offloaded = mark == "thread" and not waits
-        self._measured = mark is None and not waits
+        self.offloaded = not waits and (mark == "thread" or (mark is None and name in threads.slow))
+        self._measured = mark is None and not waits and not self.offloaded
         self._mean = 0.0
 
     def __call__(self, *args: Any) -> Any:
@@ -64,6 +69,7 @@ class Stage:
         self._mean += (min(seconds, _OUTLIER) - self._mean) * _SMOOTHING
         if self._mean > SLOW:
             self._measured, self.offloaded = False, True
+            self._threads.slow.add(self._name)
             _log.warning(
                 "a slow stage moves to a thread; mark it with @threaded, or with @inline to keep it",
                 extra={"stage": self._name, "mean_ms": round(self._mean * 1e3, 3)},

@@ -6,8 +6,10 @@ from turnout_runtime.errors import WorkflowError, WorkflowImportError, WorkflowS
 from turnout_runtime.workflow.base import Workflow
 from turnout_runtime.workflow.decision import Contract
 from turnout_runtime.workflow.functions import STAGES, Functions
+from turnout_runtime.workflow.threads import placement
 
 _SYNC = ("refine", "rules")
+_IN_THREADS = ("fetch", "features", "predict", "decide")
 
 
 def is_workflow(obj: object) -> bool:
@@ -70,3 +72,6 @@ def _check_kind(stage: str, function: object) -> None:
         raise WorkflowSetupFailed(f"{stage}() yields; only an `async def decide` may")
     if stage in _SYNC and inspect.iscoroutinefunction(function):
         raise WorkflowSetupFailed(f"{stage}() must be a plain def: it is short and waits for nothing")
+    waits = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+    if placement(function) == "thread" and (waits or stage not in _IN_THREADS):
+        raise WorkflowSetupFailed(f"{stage}() cannot be @threaded: only a plain def of {', '.join(_IN_THREADS)} can")

@@ -1,4 +1,4 @@
-"""Marks for `def` stages: where they run. Without a mark, a stage that turns out to be slow moves to a thread."""
+"""Where `def` stages run: as they are marked. Without a mark, a stage that turns out to be slow moves to a thread."""
 
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar

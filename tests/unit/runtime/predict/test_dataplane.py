@@ -1,5 +1,7 @@
 import asyncio
+import gc
 import json
+import weakref
 from typing import Any
 
 import pytest
@@ -180,3 +182,19 @@ def test_prediction_ids_are_short_unique_and_tell_the_revision() -> None:
     assert {len(one) for one in made} == {22}
     assert len({one[:13] for one in made}) == 1
     assert other.new(1_700_000_000_000_000_000)[:5] != next(iter(made))[:5]
+
+
+@pytest.mark.parametrize("context", [{"x": 1.0, "sleep": 5}, {}, {"x": 1.0}])
+async def test_what_is_expected_leaves_no_cycle_that_keeps_the_request(context: dict[str, Any]) -> None:
+    dataplane = _dataplane([], 0.03)
+    dataplane.sink = None
+    gc.collect()
+    gc.disable()
+    try:
+        prediction = await dataplane.predict(ROUTE, _body(**context) if context else b"{}")
+        kept = weakref.ref(prediction)
+        del prediction
+        await asyncio.sleep(0)  # the event loop lets go of what it has just run
+        assert kept() is None
+    finally:
+        gc.enable()

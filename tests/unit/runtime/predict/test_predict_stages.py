@@ -91,7 +91,12 @@ async def test_a_stage_that_proves_slow_moves_to_a_thread_once(caplog: pytest.Lo
     assert flow.ran["decide"] == threading.current_thread().name
     assert [record.stage for record in caplog.records] == ["features"]  # type: ignore[attr-defined]
     assert {p.status for p in seen} == {"ok"}
+    later = plane(seen, flow)
+    flow.ran.clear()
+    await later.predict(ROUTE, body())
+    assert flow.ran["features"].startswith("turnout-stage")  # what warm-up found out is known when it serves
     one.close()
+    later.close()
 
 
 async def test_a_slow_stage_in_a_thread_does_not_keep_others_waiting() -> None:

@@ -164,6 +164,6 @@ async def test_what_cannot_be_logged_is_the_callers_fault(field: str) -> None:
     nested = b'{"a":' * 400 + b"1" + b"}" * 400
     document = b'{"context": {}, "feature_refs": {}}'.replace(
         b'"%s": {}' % field.encode(), b'"%s": %s' % (field.encode(), nested)
-    )  # noqa: E501
+    )
     prediction = await plane([]).predict(DIRECT, document)
     assert (prediction.status, str(prediction.error).startswith(field)) == ("invalid", True)

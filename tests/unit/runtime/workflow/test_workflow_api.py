@@ -9,7 +9,7 @@ from tests.unit.runtime.predict.planes import ROUTE, body, plane
 
 from turnout_runtime.errors import WorkflowError, WorkflowImportError, WorkflowSetupFailed
 from turnout_runtime.facts import Facts, Scope
-from turnout_runtime.workflow import Context, Decision, Features, Request, Workflow, stages
+from turnout_runtime.workflow import Context, Decision, Features, Request, Workflow, stages, threaded
 from turnout_runtime.workflow.decision import Contract
 from turnout_runtime.workflow.entry import as_workflow, is_workflow
 from turnout_runtime.workflow.features import as_named, as_row
@@ -152,6 +152,12 @@ def _with(**attributes: Any) -> type[Workflow]:
 async def _async(self: Any, *_: Any) -> None: ...
 
 
+def _plain_async() -> Any:
+    async def stage(self: Any, *_: Any) -> None: ...
+
+    return stage
+
+
 def _generator(self: Any, *_: Any) -> Any:
     yield Decision("d", 0.0, 1.0)
 
@@ -173,6 +179,8 @@ async def _async_generator(self: Any, *_: Any) -> Any:
         ({"refine": _async}, "refine\\(\\) must be a plain def"),
         ({"decide": _generator}, "decide\\(\\) yields"),
         ({"fetch": _async_generator}, "fetch\\(\\) yields"),
+        ({"fetch": threaded(_plain_async())}, "fetch\\(\\) cannot be @threaded"),
+        ({"rules": threaded(lambda self, ctx, error: None)}, "rules\\(\\) cannot be @threaded"),
         ({"features": 7}, "features is int, not a function"),
     ],
 )
