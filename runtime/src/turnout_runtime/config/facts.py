@@ -1,10 +1,14 @@
 """Where facts come from, and what stands in for one that does not come."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from turnout_runtime.config.part import Entries, Name, Part, Seconds, Timeout, from_env
+from turnout_runtime.errors import ConfigInvalid
+
+_HEADER = re.compile(r"[ -~\t]*")
 
 
 class RedisLocation(Part):
@@ -27,7 +31,7 @@ class RedisLocation(Part):
 
     def resolve(self, field: str) -> str:
         """The URL, with its secrets; raises `ConfigInvalid` naming `field`."""
-        return self.url or from_env(field, self.url_from_env or "")
+        return self.url or from_env(field, self.url_from_env or "").strip()
 
 
 class HttpLocation(Part):
@@ -51,8 +55,12 @@ class HttpLocation(Part):
 
     def resolve(self, field: str) -> dict[str, str]:
         """All headers, with their secrets; raises `ConfigInvalid` naming `field`."""
-        secret = {header: from_env(field, variable) for header, variable in self.headers_from_env.items()}
-        return {**self.headers, **secret}
+        secret = {header: from_env(field, variable).strip() for header, variable in self.headers_from_env.items()}
+        headers = {**self.headers, **secret}
+        for header, value in headers.items():
+            if not _HEADER.fullmatch(value):
+                raise ConfigInvalid(f"{field}: the header {header} holds a line break or other control characters")
+        return headers
 
 
 class FeastLocation(Part):

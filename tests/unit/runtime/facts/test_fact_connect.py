@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from turnout_runtime.config import FactConfig
+from turnout_runtime.config import FactConfig, HttpLocation
 from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.facts import Facts, Scope
 from turnout_runtime.facts.caller import CallerFacts
@@ -83,6 +83,16 @@ def test_what_cannot_be_built_is_named_without_its_secrets(fact: dict[str, Any],
 def test_a_key_must_not_choose_the_host(url: str) -> None:
     with pytest.raises(ValueError, match=r"\{key\}"):
         FactConfig.model_validate({"http": {"url": url}, "timeoutSeconds": 1})
+
+
+def test_secrets_lose_the_line_break_that_files_end_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "Bearer s3cret\n")
+    monkeypatch.setenv("ODD", "a\r\nb: c")
+    location = HttpLocation.model_validate({"url": "http://host/{key}", "headersFromEnv": {"authorization": "TOKEN"}})
+    assert location.resolve("facts.f.http") == {"authorization": "Bearer s3cret"}
+    odd = HttpLocation.model_validate({"url": "http://host/{key}", "headersFromEnv": {"x-odd": "ODD"}})
+    with pytest.raises(ConfigInvalid, match=r"facts\.f\.http: the header x-odd holds a line break"):
+        odd.resolve("facts.f.http")
 
 
 async def test_feast_that_is_not_installed_is_named() -> None:
