@@ -1,14 +1,16 @@
 """The rules of facts offline: snapshots, what callers send, and nothing live."""
 
+import logging
 from collections.abc import Mapping
 
 from turnout_runtime.config import FactConfig
 from turnout_runtime.errors import BatchInvalid
-from turnout_runtime.facts import FactRule
+from turnout_runtime.facts import FactRule, Found, NoSuchKey, Scope
 from turnout_runtime.facts.caller import CallerFacts
 from turnout_runtime.offline.job import Job
 from turnout_runtime.offline.snapshots import Snapshot, SnapshotSource
 
+_log = logging.getLogger("turnout.batch")
 _TIMEOUT = 60.0  # seconds; a snapshot answers at once
 
 
@@ -41,6 +43,9 @@ def rules(job: Job, snapshots: Mapping[str, Snapshot]) -> OfflineRules:
         name: FactRule(SnapshotSource(snapshot), _TIMEOUT, _fallback(job.facts.get(name)))
         for name, snapshot in snapshots.items()
     }
+    for name, fact in job.facts.items():
+        if name not in found and fact.caller is None:
+            found[name] = FactRule(_NoPast(), _TIMEOUT, fact.fallback)
     for name, field in job.caller_facts.items():
         source = CallerFacts(field, job.facts[name].timestamp_field)
         found[name] = FactRule(source, _TIMEOUT, job.facts[name].fallback, keyless=True)
@@ -48,11 +53,24 @@ def rules(job: Job, snapshots: Mapping[str, Snapshot]) -> OfflineRules:
 
 
 def check_sources(job: Job) -> None:
-    """Raise `BatchInvalid` for a declared fact that has no snapshot: what is live now is not what it was then."""
+    """A declared fact without a snapshot has its fallback, which is worth a warning; without one raise `BatchInvalid`.
+
+    Its live source is never asked: what is there now is not what was there then.
+    """
     for name, fact in job.facts.items():
-        if name not in job.batch.facts and fact.caller is None:
-            remedy = f"add batch.facts.{name} (--facts {name}=TABLE)"
-            raise BatchInvalid(f"facts.{name}: a live source knows no past: {remedy}")
+        if name in job.batch.facts or fact.caller is not None:
+            continue
+        remedy = f"add batch.facts.{name} (--facts {name}=TABLE)"
+        if fact.fallback is None:
+            raise BatchInvalid(f"facts.{name}: a live source knows no past, and there is no fallback: {remedy}")
+        _log.warning("every row gets this fact's fallback", extra={"fact": name, "remedy": remedy})
+
+
+class _NoPast:
+    """A fact that nothing is known of."""
+
+    def get(self, key: str, scope: Scope) -> Found:
+        raise NoSuchKey(key)
 
 
 def _fallback(fact: FactConfig | None) -> dict[str, object] | None:

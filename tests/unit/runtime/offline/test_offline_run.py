@@ -17,6 +17,8 @@ from turnout_runtime.offline import worker
 from turnout_runtime.offline.processes import processors
 from turnout_runtime.offline.run import run
 
+LIVE = {"rate": {"redis": {"url": "redis://nowhere"}, "timeoutSeconds": 1}}
+
 
 def written(folder: Path, name: str, rows: list[dict[str, Any]]) -> str:
     """The rows as a table of the format that the name says."""
@@ -57,6 +59,12 @@ def test_a_fallback_stands_in_for_what_was_not_known(tmp_path: Path) -> None:
     rows = table(tmp_path / "scores.jsonl")
     assert [row["fallback"] for row in rows] == [None, None, None, "facts"]
     assert rows[3]["score"] == 6.25
+
+
+def test_a_fact_without_a_past_has_its_fallback_and_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run(job(tmp_path, declared=FALLBACK, facts={}))
+    assert [row["score"] for row in table(tmp_path / "scores.jsonl")] == [12.5, 75.0, 8.75, 6.25]
+    assert "every row gets this fact's fallback" in caplog.text
 
 
 def test_rows_that_are_no_requests(tmp_path: Path) -> None:
@@ -110,7 +118,7 @@ def test_an_empty_input_gives_an_empty_output_with_its_columns(
             {},
             r"^the workflow fetches the fact 'rate', .* --facts rate=TABLE \(batch\.facts\.rate\)$",
         ),
-        ({"facts": {}}, FALLBACK, r"^facts\.rate: a live source knows no past: add batch\.facts\.rate"),
+        ({"facts": {}}, LIVE, r"^facts\.rate: a live source knows no past, and there is no fallback: add batch\.facts"),
         ({"timeColumn": "when"}, {}, r"^batch\.timeColumn: no column 'when'"),
         ({"input": "nowhere.csv"}, {}, r"^batch\.input: nowhere\.csv: there is no such file"),
         ({"output": "nowhere"}, {}, r"^batch\.output: nowhere does not end in"),
