@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.report import Row, finish
 from benchmarks.runtime.bench import Bench
 from benchmarks.runtime.places import LOGS, Cores
+from benchmarks.runtime.processes import end_leftovers
 from benchmarks.runtime.sections import batching, faults, overload, startup, throughput
 from tests.cluster.prerequisites import ensure
 
@@ -48,6 +49,7 @@ def main() -> int:
     """Measure, then print what was reached, also when not all of it was."""
     options = arguments()
     ensure(PROGRAMS)
+    end_leftovers()
     shutil.rmtree(LOGS, ignore_errors=True)
     cores = Cores.choose()
     os.sched_setaffinity(0, {cores.load})

@@ -14,6 +14,7 @@ from benchmarks.runtime import proc
 from benchmarks.runtime.places import LOGS
 
 _PATIENCE = 5.0  # seconds until a process that was told to end is killed
+_RUNNING = LOGS / "processes"
 
 
 class Process:
@@ -61,6 +62,11 @@ class Process:
         """The process and its descendants, now."""
         return proc.family(self.pid, proc.table())
 
+    def remember(self) -> None:
+        """Note who runs now, for `end_leftovers`: children of a server outlive it when all of us are killed."""
+        with _RUNNING.open("a") as file:
+            file.writelines(f"{member.pid} {member.started}\n" for member in self.family)
+
     def check(self) -> None:
         """Raise RuntimeError with the end of its output when it has ended."""
         if self._process is None or self._process.poll() is not None:
@@ -84,7 +90,7 @@ class Process:
         """End it and what it left behind."""
         if self._process is None:
             return
-        members = self.family
+        members = {member.pid: member.started for member in self.family}
         self.signal(signal.SIGCONT)
         self.signal(signal.SIGTERM)
         try:
@@ -109,9 +115,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _kill(members: Sequence[proc.Stat]) -> None:
+def end_leftovers() -> None:
+    """End what is left of an earlier run that was killed."""
+    if _RUNNING.exists():
+        _kill({int(pid): int(started) for pid, started in map(str.split, _RUNNING.read_text().splitlines())})
+
+
+def _kill(started: Mapping[int, int]) -> None:
     """Those that still run; a pid that another process has got since is left alone."""
     now = proc.table()
-    for member in members:
-        if member.pid in now and now[member.pid].started == member.started:
-            os.kill(member.pid, signal.SIGKILL)
+    for pid, since in started.items():
+        if pid in now and now[pid].started == since:
+            os.kill(pid, signal.SIGKILL)

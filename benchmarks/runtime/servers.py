@@ -60,6 +60,7 @@ class Server(Process):
         started = time.monotonic()
         self.wait_until(lambda: self._answers(payment), seconds)
         self.start_seconds = time.monotonic() - started
+        self.remember()
         return self
 
     def ask(self, payment: Answer) -> Answer:

@@ -18,6 +18,7 @@ from tests.cluster.progress import step
 
 TIMES = 3
 _SETTLING_SECONDS = 1.0
+_SAMPLE_SECONDS = 0.1
 _LENGTH = 4  # so many of the bench's bursts
 _PEAK_BURSTS = 3
 _CALLERS = 512  # connections
@@ -91,12 +92,13 @@ def judge(found: Overload, outcomes: Outcomes, seconds: float) -> None:
 
 
 @contextmanager
-def _sampled(pid: int, samples: list[int], every: float = 0.1) -> Iterator[None]:
-    """Collect the memory of a process and its children meanwhile."""
+def _sampled(pid: int, samples: list[int]) -> Iterator[None]:
+    """Collect the memory of a process and its children meanwhile, once it has settled."""
     ended = threading.Event()
 
     def sample() -> None:
-        while not ended.wait(every):
+        ended.wait(_SETTLING_SECONDS)
+        while not ended.wait(_SAMPLE_SECONDS):
             samples.append(proc.resident(proc.family(pid, proc.table())))
 
     thread = threading.Thread(target=sample, daemon=True)
