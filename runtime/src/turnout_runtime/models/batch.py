@@ -8,14 +8,25 @@ the configuration gives it a delay and its own time allows it.
 import asyncio
 import contextlib
 import logging
+from asyncio import get_running_loop
 from collections.abc import Sequence
 from math import isfinite
 from time import perf_counter
 
 from turnout_runtime.config import Batching
-from turnout_runtime.errors import RequestTimeout, TurnoutError, WorkflowError
+from turnout_runtime.errors import WorkflowError
+from turnout_runtime.models.answers import Answers
 from turnout_runtime.models.line import Line, Waiting
-from turnout_runtime.models.outcome import AsyncRunner, Outcome, Runner, outcomes, padded, remote_outcomes, wrong_count
+from turnout_runtime.models.outcome import (
+    AsyncRunner,
+    Outcome,
+    Runner,
+    outcomes,
+    padded,
+    padded_remote,
+    remote_outcomes,
+    wrong_count,
+)
 from turnout_runtime.models.pace import QUICK, Pace
 from turnout_runtime.models.stats import ModelStats
 from turnout_runtime.models.worker import Worker
@@ -46,8 +57,11 @@ class Batcher:
         self.max_size = 1 if alone else batching.max_size
         self.stats = ModelStats()
         self.pace = Pace()
-        self._name, self._width, self._remote, self._slots = name, width, remote, slots
-        self.run = padded(run, self.max_size) if batching.strategy == "fixed" else run
+        self._answers = Answers(name, self.stats)
+        self._name, self._width, self._slots = name, width, slots
+        fixed = batching.strategy == "fixed"
+        self.run = padded(run, self.max_size) if fixed else run
+        self._remote = padded_remote(remote, self.max_size) if remote is not None and fixed else remote
         self._delay = 0.0 if alone else batching.max_delay_seconds
         self._told_slow = False
         self._worker: Worker | None = None
@@ -84,7 +98,7 @@ class Batcher:
         """
         if self._width is not None and len(row) != self._width:
             raise WorkflowError(f"model {self._name!r} takes {self._width} features, got {len(row)}")
-        loop = asyncio.get_running_loop()
+        loop = get_running_loop()
         if loop is not self._loop:  # rows of a loop that has ended have nobody to answer to
             self._loop = loop
             self._reset()
@@ -115,7 +129,7 @@ class Batcher:
         fresh, self._fresh = self._fresh, []
         if len(fresh) > self.max_size:
             fresh, self._fresh = fresh[: self.max_size], fresh[self.max_size :]
-            asyncio.get_running_loop().call_soon(self._flush)
+            get_running_loop().call_soon(self._flush)
         rows, futures = [], []
         for row, future in fresh:
             if not future.done():
@@ -136,7 +150,7 @@ class Batcher:
             if type(score) is float and isfinite(score):
                 future.set_result(score)
             else:
-                self._fail(future, score)
+                self._answers.fail(future, score)
 
     def _queue(
         self, loop: asyncio.AbstractEventLoop, row: Row, future: "asyncio.Future[float]", remaining: float | None
@@ -146,7 +160,7 @@ class Batcher:
             self._line.put(loop, (row, future, now + self._delay, None, None))
             return
         hold = self._delay if remaining > self._delay + 2 * self.pace.mean else 0.0
-        alarm = loop.call_later(remaining, self._give_up, future, remaining)
+        alarm = loop.call_later(remaining, self._answers.give_up, future, remaining)
         self._line.put(loop, (row, future, now + hold, now + remaining, alarm))
 
     def _begin(self, batch: list[Waiting]) -> bool:
@@ -166,17 +180,18 @@ class Batcher:
     def _run_here(self, batch: list[Waiting]) -> None:
         started = perf_counter()
         scores = outcomes(self.run, [row[0] for row in batch])
-        self._settle(batch, scores, perf_counter() - started)
+        self._count(len(batch), perf_counter() - started)
+        self._answers.give(batch, scores)
 
     def _run_apart(self, loop: asyncio.AbstractEventLoop, batch: list[Waiting]) -> None:
-        rows = [row[0] for row in batch]
+        rows, line = [row[0] for row in batch], self._line
 
         def job() -> None:
             started = perf_counter()
             scores = outcomes(self.run, rows)
             seconds = perf_counter() - started
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
-                loop.call_soon_threadsafe(self._finish, self._line, batch, scores, seconds)
+                loop.call_soon_threadsafe(self._finish, line, batch, scores, seconds)
 
         self._worker = self._worker or Worker(self._name)
         self._worker.submit(job)
@@ -194,21 +209,9 @@ class Batcher:
 
     def _finish(self, line: Line, batch: list[Waiting], scores: Sequence[Outcome], seconds: float) -> None:
         """Answer a batch that ran beside the loop, and begin the next one."""
-        self._settle(batch, scores, seconds)
-        line.release()
-
-    def _settle(self, batch: list[Waiting], scores: Sequence[Outcome], seconds: float) -> None:
-        """Answer the rows of a finished run."""
         self._count(len(batch), seconds)
-        for (_, future, _, _, alarm), score in zip(batch, scores, strict=True):
-            if alarm is not None:
-                alarm.cancel()
-            if future.done():
-                continue
-            if type(score) is float and isfinite(score):
-                future.set_result(score)
-            else:
-                self._fail(future, score)
+        self._answers.give(batch, scores)
+        line.release()
 
     def _count(self, rows: int, seconds: float) -> None:
         self.stats.add(rows, seconds)
@@ -218,25 +221,6 @@ class Batcher:
             pace.observe(seconds)
             if pace.slow is not slow:
                 self._change_path()
-
-    def _fail(self, future: "asyncio.Future[float]", outcome: Outcome) -> None:
-        self.stats.failed += 1
-        future.set_exception(self._error(outcome))
-
-    def _give_up(self, future: "asyncio.Future[float]", seconds: float) -> None:
-        if not future.done():
-            self.stats.late += 1
-            future.set_exception(RequestTimeout(f"model {self._name!r} did not answer in the {seconds:.3g} s left"))
-
-    def _error(self, outcome: Outcome) -> Exception:
-        """This row's error; several rows never share one, since each traceback grows where it is raised."""
-        if not isinstance(outcome, Exception):
-            return WorkflowError(f"model {self._name!r} gave the score {outcome}, not a finite number")
-        if isinstance(outcome, TurnoutError):
-            return type(outcome)(*outcome.args)
-        failure = WorkflowError(f"model {self._name!r} failed: {type(outcome).__name__}: {outcome}")
-        failure.__cause__ = outcome
-        return failure
 
     def _change_path(self) -> None:
         self._choose_path()

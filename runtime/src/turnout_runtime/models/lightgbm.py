@@ -6,14 +6,12 @@ from types import ModuleType
 
 from turnout_runtime.bundle.manifest import ModelFile
 from turnout_runtime.errors import BundleInvalid
-from turnout_runtime.models import estimator
 from turnout_runtime.models.model import Loaded
 from turnout_runtime.workflow.features import Row
 
 
 def library() -> ModuleType:
     """lightgbm; raises `BundleInvalid` where it is not installed."""
-    estimator.one_thread()
     try:
         import lightgbm
     except ImportError as error:

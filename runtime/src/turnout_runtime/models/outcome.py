@@ -60,6 +60,19 @@ def padded(run: Runner, size: int) -> Runner:
     """A runner that always sees exactly `size` rows: the last one is repeated, and its extra scores are dropped."""
 
     def run_padded(rows: Sequence[Row]) -> Sequence[float]:
-        return run([*rows, *[rows[-1]] * (size - len(rows))])[: len(rows)]
+        return run(_filled(rows, size))[: len(rows)]
 
     return run_padded
+
+
+def padded_remote(run: AsyncRunner, size: int) -> AsyncRunner:
+    """The same for a model that runs elsewhere."""
+
+    async def run_padded(rows: Sequence[Row], left: float | None) -> Sequence[float]:
+        return (await run(_filled(rows, size), left))[: len(rows)]
+
+    return run_padded
+
+
+def _filled(rows: Sequence[Row], size: int) -> Sequence[Row]:
+    return [*rows, *[rows[-1]] * (size - len(rows))]

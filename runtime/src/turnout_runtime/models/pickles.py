@@ -13,7 +13,6 @@ from turnout_runtime.models.model import Loaded
 
 def library() -> ModuleType:
     """joblib, which reads both kinds, or pickle where there is none."""
-    estimator.one_thread()
     try:
         return importlib.import_module("joblib")
     except ImportError:

@@ -11,7 +11,6 @@ from turnout_runtime.models.model import Loaded
 
 def library() -> ModuleType:
     """skops.io; raises `BundleInvalid` where it is not installed."""
-    estimator.one_thread()
     try:
         import skops.io
     except ImportError as error:

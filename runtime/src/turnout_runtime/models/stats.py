@@ -3,7 +3,13 @@
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
-from turnout_runtime.telemetry.histogram import SECONDS, Histogram
+from turnout_runtime.telemetry.histogram import Histogram
+
+RUN_SECONDS = (
+    *(0.00002, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+"""Buckets of a run's duration: small models take some microseconds."""
 
 
 @dataclass(slots=True)
@@ -20,7 +26,7 @@ class ModelStats:
     failed: int = 0
     late: int = 0
     last_batch: int = 0
-    seconds: Histogram = field(default_factory=Histogram)
+    seconds: Histogram = field(default_factory=lambda: Histogram(RUN_SECONDS))
 
     def add(self, rows: int, seconds: float) -> None:
         """Count one run."""
@@ -28,5 +34,5 @@ class ModelStats:
         self.rows += rows
         self.last_batch = rows
         histogram = self.seconds  # its `observe`, without the call: this is paid by every prediction
-        histogram.counts[bisect_left(SECONDS, seconds)] += 1
+        histogram.counts[bisect_left(RUN_SECONDS, seconds)] += 1
         histogram.sum += seconds

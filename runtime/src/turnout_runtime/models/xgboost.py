@@ -7,7 +7,6 @@ from typing import Any
 
 from turnout_runtime.bundle.manifest import ModelFile
 from turnout_runtime.errors import BundleInvalid
-from turnout_runtime.models import estimator
 from turnout_runtime.models.model import Loaded
 from turnout_runtime.workflow.features import Row
 
@@ -16,7 +15,6 @@ _SUFFIXES = (".json", ".ubj")
 
 def library() -> ModuleType:
     """xgboost; raises `BundleInvalid` where it is not installed."""
-    estimator.one_thread()
     try:
         import xgboost
     except ImportError as error:

@@ -91,5 +91,7 @@ def test_a_server_answers_every_row_or_it_is_told_in_time(
             assert isinstance(answer.value, WorkflowError) if arrival.poison else answer.value == number
             assert arrival.remaining is None or answer.seconds <= arrival.remaining + 1e-9
     assert not remote.batches or max(remote.batches) <= batcher.max_size
+    if batching.strategy == "fixed":
+        assert set(remote.batches) <= {batching.max_size}
     assert remote.most <= slots
     assert batcher.waiting == 0

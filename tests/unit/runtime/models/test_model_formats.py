@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+import threading
 import types
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ import pytest
 import skops.io
 import xgboost
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
+from threadpoolctl import ThreadpoolController
 
 from turnout_runtime.bundle.manifest import parse
 from turnout_runtime.errors import BundleInvalid, WorkflowSetupFailed
@@ -68,6 +70,26 @@ def test_a_scikit_learn_model(tmp_path: Path, estimator: Any, method: str) -> No
     assert model.width == 4
     assert model.about["runtime"].startswith("scikit-learn ")
     warm(model, 4, 8, NAMES)
+
+
+def test_scikit_learns_thread_pool_is_left_alone(tmp_path: Path) -> None:
+    estimator = HistGradientBoostingClassifier(max_iter=5).fit(X, Y)
+    skops.io.dump(estimator, tmp_path / "m.skops")
+    trusted = skops.io.get_untrusted_types(file=tmp_path / "m.skops")
+    model = _load(tmp_path, "skops", "m.skops", f", trustedTypes: [{', '.join(trusted)}]")
+    openmp = ThreadpoolController().select(user_api="openmp")
+    threads = []
+
+    def serve() -> None:
+        assert _scores(model) == estimator.predict_proba(ROWS)[:, 1].tolist()
+        threads.extend(library["num_threads"] for library in openmp.info())
+
+    here = [library["num_threads"] for library in openmp.info()]
+    server = threading.Thread(target=serve)
+    server.start()
+    server.join()
+    assert set(threads) == {1}
+    assert [library["num_threads"] for library in openmp.info()] == here
 
 
 def test_a_pipeline_that_picks_its_columns_by_name(tmp_path: Path) -> None:

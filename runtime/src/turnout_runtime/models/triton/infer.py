@@ -18,7 +18,7 @@ CHANNEL = (
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
-_BIG = 128 * 1024  # bytes of input from which shared memory is cheaper than a message, as measured
+_BIG = 64 * 1024  # bytes of input from which shared memory is cheaper than a message, as measured
 _LONGEST = 300.0  # seconds for an answer that nobody set a limit for
 
 

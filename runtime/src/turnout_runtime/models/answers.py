@@ -1,0 +1,50 @@
+"""Hands the outcomes of a model's runs to the rows that wait for them."""
+
+import asyncio
+from collections.abc import Sequence
+from math import isfinite
+
+from turnout_runtime.errors import RequestTimeout, TurnoutError, WorkflowError
+from turnout_runtime.models.line import Waiting
+from turnout_runtime.models.outcome import Outcome
+from turnout_runtime.models.stats import ModelStats
+
+
+class Answers:
+    """Scores must be finite; each row that has none gets an error of its own."""
+
+    def __init__(self, name: str, stats: ModelStats) -> None:
+        self._name, self._stats = name, stats
+
+    def give(self, batch: list[Waiting], scores: Sequence[Outcome]) -> None:
+        """Answer the rows of a finished run."""
+        for (_, future, _, _, alarm), score in zip(batch, scores, strict=True):
+            if alarm is not None:
+                alarm.cancel()
+            if future.done():
+                continue
+            if type(score) is float and isfinite(score):
+                future.set_result(score)
+            else:
+                self.fail(future, score)
+
+    def fail(self, future: "asyncio.Future[float]", outcome: Outcome) -> None:
+        """The row has no score."""
+        self._stats.failed += 1
+        future.set_exception(self._error(outcome))
+
+    def give_up(self, future: "asyncio.Future[float]", seconds: float) -> None:
+        """The row's deadline, `seconds` after it came."""
+        if not future.done():
+            self._stats.late += 1
+            future.set_exception(RequestTimeout(f"model {self._name!r} did not answer in the {seconds:.3g} s left"))
+
+    def _error(self, outcome: Outcome) -> Exception:
+        """This row's error; several rows never share one, since each traceback grows where it is raised."""
+        if not isinstance(outcome, Exception):
+            return WorkflowError(f"model {self._name!r} gave the score {outcome}, not a finite number")
+        if isinstance(outcome, TurnoutError):
+            return type(outcome)(*outcome.args)
+        failure = WorkflowError(f"model {self._name!r} failed: {type(outcome).__name__}: {outcome}")
+        failure.__cause__ = outcome
+        return failure
