@@ -36,7 +36,8 @@ class Made(Workflow):
         return amount * rate
 
     def decide(self, ctx, score):
-        return Decision("high" if score >= 100 else "low", score, 1.0, explanations_ref=f"now={ctx.now:%Y-%m-%dT%H:%M:%SZ}")
+        seen = f"now={ctx.now:%Y-%m-%dT%H:%M:%SZ}"
+        return Decision("high" if score >= 100 else "low", score, 1.0, explanations_ref=seen)
 """
 TYPED = WORKFLOW.replace(b"import asyncio\n", b"import asyncio\nfrom pydantic import BaseModel\n").replace(
     b"class Made(Workflow):",
