@@ -91,7 +91,8 @@ def test_a_model_serves_without_a_trace_of_telemetry(tmp_path: Path) -> None:
             n: (n + 10.0, "high" if n else "low") for n in range(8)
         }
         assert runtime.predict({"a": 1, "b": None, "c": 0}).status == 500
-        assert runtime.metric("turnout_model_load_seconds") > 0
+        assert runtime.metric('turnout_model_load_seconds{model="m"}') > 0
+        assert runtime.metric('turnout_model_rows_total{model="m"}') == 9
         assert runtime.terminate() == 0
         record = next(r for r in runtime.records() if r["status"] == "ok" and r["score"] == 12.0)
         assert record["features"] == {"a": 2, "b": 1, "c": 0}

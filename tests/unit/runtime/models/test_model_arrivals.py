@@ -1,6 +1,7 @@
 """Whatever the arrival pattern: every row gets its own answer, in time, and no batch is too large."""
 
 import asyncio
+from itertools import cycle
 from typing import Any, NamedTuple
 
 from hypothesis import given, settings
@@ -94,4 +95,33 @@ def test_a_server_answers_every_row_or_it_is_told_in_time(
     if batching.strategy == "fixed":
         assert set(remote.batches) <= {batching.max_size}
     assert remote.most <= slots
+    assert batcher.waiting == 0
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 0.0, 0.0, 0.0005, 0.004]), min_size=30, max_size=60),
+    st.lists(st.sampled_from([0.0, 0.003]), min_size=1, max_size=8),
+    st.integers(1, 6),
+    st.booleans(),
+)
+@settings(deadline=None, max_examples=25)
+def test_a_model_that_goes_to_and_fro_between_loop_and_thread_loses_no_row(
+    gaps: list[float], durations: list[float], size: int, slow: bool
+) -> None:
+    turns = cycle(durations)
+    runs = Runs()
+
+    def run(rows: Any) -> list[float]:
+        runs.seconds = next(turns)
+        return runs(rows)
+
+    batcher = Batcher("m", run, 1, Batching(maxSize=size))
+    batcher.seed(0.01 if slow else 0.0)
+    arrivals = [Arrival(gap, 5.0, poison=n % 11 == 10) for n, gap in enumerate(gaps)]
+    answers = asyncio.run(_play(batcher, arrivals))
+    batcher.close()
+    for number, (arrival, answer) in enumerate(zip(arrivals, answers, strict=True)):
+        assert isinstance(answer.value, WorkflowError) if arrival.poison else answer.value == number
+    assert max(runs.batches) <= size
+    assert batcher.stats.rows == len(gaps)
     assert batcher.waiting == 0

@@ -16,6 +16,7 @@ from turnout_runtime.models.model import Loaded
 Sizes = list[int | str | None]
 ROWS = [[1.0, 2.0, 3.0, 4.0], (5, 6, 7, 8), np.array([9, 10, 11, 12], np.float32)]
 SUMS = [10.0, 26.0, 42.0]
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
 def _load(
@@ -104,3 +105,27 @@ def test_inputs_that_are_no_rows_of_features(tmp_path: Path, inputs: Any, told: 
     nodes = [helper.make_node("Identity", [name], [name.upper()]) for name in inputs]
     with pytest.raises(BundleInvalid, match=told):
         _load(tmp_path, inputs, nodes, outputs)
+
+
+@pytest.mark.parametrize(
+    ("available", "taken"),
+    [
+        ([CPU], [CPU]),
+        (["TensorrtExecutionProvider", CUDA, CPU], [CUDA, CPU]),
+    ],
+)
+def test_a_gpu_is_taken_where_this_onnxruntime_has_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, available: list[str], taken: list[str]
+) -> None:
+    onnxruntime, asked = loader.library(), []
+    real = onnxruntime.InferenceSession
+
+    def session(path: str, options: Any, providers: list[str]) -> Any:
+        asked.append(providers)
+        return real(path, options, providers=[CPU])
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: available)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    loaded = _load(tmp_path, {"x": (1, [None, 4])}, [_sum("x", "y", [1])], {"y": (1, [None])})
+    assert asked == [taken]
+    assert loaded.about["provider"] == CPU

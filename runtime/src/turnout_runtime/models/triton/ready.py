@@ -6,7 +6,7 @@ from typing import Any
 
 from turnout_runtime.errors import ModelServerNotReady
 
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0
 _PAUSE = 0.2
 _ANSWER = 2.0  # seconds for one question
 _log = logging.getLogger("turnout.models")
