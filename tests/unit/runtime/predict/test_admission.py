@@ -152,3 +152,17 @@ async def test_the_workflows_own_error_passes_and_time_can_be_limited_again() ->
     with expiry.until(time.perf_counter() + expiry.timeout):
         await asyncio.sleep(0)
     assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]
+
+
+async def test_full_is_when_whoever_comes_is_shed() -> None:
+    admission = Admission(1, 1, 1.0)
+    seen = [admission.full()]
+    assert admission.try_enter()
+    seen.append(admission.full())
+    waiting = asyncio.create_task(admission.wait())
+    await asyncio.sleep(0)
+    seen.append(admission.full())
+    admission.leave()
+    await waiting
+    seen.append(admission.full())
+    assert seen == [False, False, True, False]

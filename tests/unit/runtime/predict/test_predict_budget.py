@@ -8,7 +8,8 @@ from tests.unit.runtime.predict.planes import ROUTE, Flow, body, plane, with_def
 
 from turnout_runtime.errors import RequestTimeout, StageTimeout
 from turnout_runtime.predict.expiry import Expiry
-from turnout_runtime.workflow import Context, Decision
+from turnout_runtime.predict.prediction import Prediction
+from turnout_runtime.workflow import Context, Decision, Workflow
 
 
 async def test_facts_fall_back_when_their_budget_is_spent(caplog: pytest.LogCaptureFixture) -> None:
@@ -22,7 +23,31 @@ async def test_facts_fall_back_when_their_budget_is_spent(caplog: pytest.LogCapt
     assert [record.budget for record in caplog.records] == ["facts"]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(("stage", "budget", "name"), [("fetch", "factsSeconds", "facts"), ("predict", "inferenceSeconds", "inference")])  # fmt: skip # noqa: E501
+async def test_facts_fall_back_also_when_the_loop_is_late_for_both_timers() -> None:
+    one = plane([], budget={"factsSeconds": 0.02})
+    for _ in range(5):
+        asyncio.get_running_loop().call_later(0.015, time.sleep, 0.03)
+        prediction = await one.predict(ROUTE, body(fact="never"))
+        assert (prediction.status, prediction.fallback) == ("ok", "facts")
+
+
+async def test_facts_of_later_stages_have_the_time_that_is_left() -> None:
+    class Late(Flow):
+        fetch = Workflow.fetch  # type: ignore[assignment]
+
+        async def decide(self, ctx: Context, score: float) -> Decision:
+            await ctx.facts.fetch(f="never")
+            return Decision("d", score, 1.0)
+
+    one = plane([], Late(), timeoutSeconds=0.4, budget={"postprocessSeconds": 0.3})
+    prediction = await one.predict(ROUTE, body())
+    assert (prediction.status, prediction.facts["f"].reason) == ("ok", "timeout")
+
+
+@pytest.mark.parametrize(
+    ("stage", "budget", "name"),
+    [("fetch", "factsSeconds", "facts"), ("predict", "inferenceSeconds", "inference")],
+)
 async def test_a_stage_that_hangs_is_cut_at_its_budget(stage: str, budget: str, name: str) -> None:
     hung = body(sleep={stage: 5})
     prediction = await plane([], budget={budget: 0.03}).predict(ROUTE, hung)
@@ -50,6 +75,14 @@ async def test_the_least_of_both_deadlines_counts(announced: float | None) -> No
     assert prediction.status == "timeout"
     assert (prediction.total < 0.15) is (announced is not None)
     assert not (await one.predict(ROUTE._replace(timeout=3600.0), body())).error
+
+
+@pytest.mark.parametrize("announced", [0.002, 0.006, 0.0])
+async def test_a_short_timeout_leaves_time_to_fall_back_and_time_to_work(announced: float) -> None:
+    seen: list[Prediction] = []
+    await plane(seen, with_default()).predict(ROUTE._replace(timeout=announced), body())
+    assert seen[0].deadline - seen[0].started == pytest.approx(announced)
+    assert seen[0].limit - seen[0].started == pytest.approx(max(announced / 2, announced - 0.005))
 
 
 async def test_time_counts_from_the_headers() -> None:
