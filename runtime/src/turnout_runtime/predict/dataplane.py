@@ -50,7 +50,7 @@ class Dataplane:
         cache: AnswersByKey | None = None,
         idempotency: Replays | None = None,
     ) -> None:
-        """The workflow's models must be set; the `sink` may be set later, and a `tracer` that sees predictions begin."""
+        """The workflow's models must be set. A `sink`, and a `tracer` that sees requests begin, may be set later."""
         self.workflow, self.facts = workflow, facts
         self.admission, self.cache, self.idempotency = admission, cache, idempotency
         self.expiry = expiry = expiry or Expiry()
