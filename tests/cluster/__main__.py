@@ -35,11 +35,16 @@ def status() -> None:
         say(line)
 
 
+def engine(target: KindCluster | LocalCluster) -> images.Engine:
+    """Return what builds images for the cluster."""
+    return docker.Docker() if isinstance(target, KindCluster) else Buildah()
+
+
 def build_images() -> None:
     """Build what changed of the images and load what the cluster lacks."""
     target = cluster()
-    engine: images.Engine = docker.Docker() if isinstance(target, KindCluster) else Buildah()
-    for line in images.summary(engine, images.ensure(engine, target, State())):
+    builder = engine(target)
+    for line in images.summary(builder, images.ensure(builder, target, State())):
         say(line)
 
 

@@ -27,6 +27,7 @@ OPERATOR = Recipe("operator", "operator/Dockerfile", (*WORKSPACE, "operator"))
 RUNTIME = Recipe("runtime", "runtime/Dockerfile", (*WORKSPACE, "runtime"))
 GATEWAY = Recipe("gateway", "gateway/Dockerfile")
 REDIS = Recipe("redis", "tests/cluster/images/redis/Dockerfile")
+TRITON = Recipe("triton", "tests/cluster/images/triton/Dockerfile")
 MODULE = ("tests/cluster/node/go.mod", "tests/cluster/node/go.sum", "tests/cluster/node/gpuplugin")
 GPU_PLUGIN = Recipe("gpuplugin", "tests/cluster/images/gpuplugin/Dockerfile", MODULE)
 

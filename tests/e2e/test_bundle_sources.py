@@ -13,9 +13,8 @@ from tests.e2e.support.volumes import claim, do, serve
 def volume(namespace: Namespace) -> Iterator[str]:
     """A claim that holds the bundle at models/echo, unpacked by a pod."""
     with claim(namespace, "models") as name:
-        unpack = (
-            f"mkdir -p /{name}/models/echo && tar -xzf /b/bundle.tar.gz -C /{name}/models/echo && chmod -R a+rX /{name}"
-        )
+        folder = f"/{name}/models/echo"
+        unpack = f"mkdir -p {folder} && tar -xzf /b/bundle.tar.gz -C {folder} && chmod -R a+rX /{name}"
         do(namespace, "unpack", ["sh", "-c", unpack], claims=[name], config_maps={"echo": "/b"})
         yield f"pvc://{name}/models/echo"
 

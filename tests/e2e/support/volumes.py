@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from demo import system
-from tests.e2e.support.kube import Namespace
+from tests.e2e.support.kube import Namespace, eventually
 
 
 @contextmanager
@@ -39,11 +39,19 @@ def claim(namespace: Namespace, name: str) -> Iterator[str]:
 
 
 def do(namespace: Namespace, name: str, command: list[str], **where: Any) -> str:
-    """Run a command in a pod to its end; returns what it said."""
+    """Run a command in a pod to its end, which must be a good one; returns what it said."""
     namespace.run("delete", "pod", name, "--ignore-not-found")
     namespace.apply(helper_pod(name, command, **where))
-    namespace.run("wait", f"pod/{name}", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
-    return namespace.run("logs", name)
+
+    def over() -> str:
+        phase = str(namespace.get("pod", name)["status"]["phase"])
+        assert phase in ("Succeeded", "Failed")
+        return phase
+
+    phase = eventually(over, 60)
+    said = namespace.run("logs", name)
+    assert phase == "Succeeded", said
+    return said
 
 
 def python(namespace: Namespace, name: str, code: str, **where: Any) -> str:
