@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import yaml
+
 from turnout_runtime.bundle.archive import digest_archive
+from turnout_runtime.bundle.manifest import FILE
 from turnout_runtime.bundle.source import Bundle, obtain
 from turnout_runtime.bundle.tree import digest_folder
 from turnout_runtime.cli.bundle.files import existing
@@ -42,6 +45,17 @@ def copied(folder: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="turnout-") as scratch:
         copy = Path(scratch) / (folder.resolve().name or "bundle")
         shutil.copytree(folder, copy, symlinks=True, ignore=lambda _, names: [n for n in names if left_out(n)])
+        yield copy
+
+
+@contextmanager
+def without_golden(folder: Path) -> Iterator[Path]:
+    """A copy of which golden examples are not asked."""
+    with copied(folder) as copy:
+        file = copy / FILE
+        document = yaml.load(file.read_bytes(), Loader=yaml.BaseLoader) if file.is_file() else None  # noqa: S506
+        if isinstance(document, dict) and document.pop("golden", None):
+            file.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
         yield copy
 
 

@@ -6,10 +6,12 @@ import logging
 import os
 import shlex
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from turnout_runtime.cli.parsers import Groups
+from turnout_runtime.errors import GoldenExamplesFailed
 
 if TYPE_CHECKING:
     from turnout_runtime.bundle.source import Bundle
@@ -36,20 +38,25 @@ def add_command(actions: Groups) -> None:
     run.add_argument(
         "--logs", type=Path, metavar="DIR", help="where prediction records go (~/.local/state/turnout/NAME)"
     )
+    run.add_argument("--no-golden", action="store_true", help="serve a folder though its golden examples do not hold")
     run.add_argument("--processes", type=int, metavar="N", help="serve with N processes")
     run.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from turnout_runtime.cli.bundle.opened import opened, staged
+    from turnout_runtime.cli.bundle.opened import opened, staged, without_golden
 
     path: Path = arguments.bundle
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    if not path.is_dir():
-        with opened(path) as bundle:
-            return _serve(arguments, bundle)
-    with staged(path) as clean, opened(clean) as bundle:
-        return _serve(arguments, bundle)
+    with ExitStack() as stack:
+        if arguments.no_golden:
+            path = stack.enter_context(without_golden(path))
+        elif path.is_dir():
+            path = stack.enter_context(staged(path))
+        try:
+            _serve(arguments, stack.enter_context(opened(path)))
+        except GoldenExamplesFailed as error:
+            raise GoldenExamplesFailed(f"{error}; --no-golden serves it as it is") from None
 
 
 def _serve(arguments: argparse.Namespace, bundle: "Bundle") -> None:
