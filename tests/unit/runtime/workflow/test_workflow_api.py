@@ -12,7 +12,6 @@ from turnout_runtime.facts import Facts, Scope
 from turnout_runtime.workflow import Context, Decision, Features, Request, Workflow, stages, threaded
 from turnout_runtime.workflow.decision import Contract
 from turnout_runtime.workflow.entry import as_workflow, is_workflow
-from turnout_runtime.workflow.features import as_named, as_row
 
 
 class Flight(BaseModel):
@@ -246,18 +245,6 @@ def test_a_contract_that_declares_nothing() -> None:
         Contract().checked(Decision("\ud800", 0.0, 0.0))
     checked = Contract().checked(Decision("ä", 1, True))
     assert (checked, type(checked.score)) == (Decision("ä", 1.0, 1.0), float)
-
-
-@pytest.mark.parametrize("features", [[1.0, 2.0], (1.0, 2.0), {"b": 2.0, "a": 1.0}])
-def test_features_come_as_rows_or_by_name(features: Any) -> None:
-    assert list(as_row(("a", "b"), features)) == [1.0, 2.0]
-    assert as_named(("a", "b"), features) == {"a": 1.0, "b": 2.0}
-
-
-@pytest.mark.parametrize("features", [[1.0], {"a": 1.0}, {"a": 1.0, "b": 2.0, "c": 3.0}, ()])
-def test_features_that_do_not_fit_their_names(features: Any) -> None:
-    with pytest.raises(WorkflowError, match="feature"):
-        as_row(("a", "b"), features)
 
 
 def test_a_context_by_itself(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from turnout_runtime.errors import WorkflowError
-from turnout_runtime.workflow.decision import Decision, checked
+from turnout_runtime.workflow.decision import Contract, Decision
 from turnout_runtime.workflow.features import as_named, as_row
 
 NAMES = ("a", "b")
+CONTRACT = Contract()
 
 
 @pytest.mark.parametrize("features", [[1.0, 2.0], (1.0, 2.0), np.array([1, 2], np.float32), {"b": 2.0, "a": 1.0}])
@@ -37,7 +38,7 @@ def test_features_without_declared_names_must_bring_their_own() -> None:
 
 
 def test_a_decision_is_made_of_plain_values() -> None:
-    decision = checked(Decision("late", np.float32(0.5), True))  # type: ignore[arg-type]
+    decision = CONTRACT.checked(Decision("late", np.float32(0.5), True))  # type: ignore[arg-type]
     assert (type(decision.score), decision.score, type(decision.confidence)) == (float, 0.5, float)
 
 
@@ -56,4 +57,4 @@ def test_a_decision_is_made_of_plain_values() -> None:
 )
 def test_a_decision_that_is_none(decision: object, told: str) -> None:
     with pytest.raises(WorkflowError, match=told):
-        checked(decision)
+        CONTRACT.checked(decision)
