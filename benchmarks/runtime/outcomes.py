@@ -52,7 +52,8 @@ class Outcomes:
         return len(self) / seconds
 
     def _where(self, chosen: npt.NDArray[np.bool_]) -> "Outcomes":
-        return Outcomes(*(column[chosen] for column in (self.due, self.sent, self.done, self.status, self.fallback)))
+        due, sent, done = self.due[chosen], self.sent[chosen], self.done[chosen]
+        return Outcomes(due, sent, done, self.status[chosen], self.fallback[chosen])
 
 
 class Ledger:
@@ -70,8 +71,8 @@ class Ledger:
 
     def outcomes(self) -> Outcomes:
         """What is known so far."""
-        times = (np.array(column, np.float64) for column in (self.due, self.sent, self._done))
-        return Outcomes(*times, np.array(self._status, np.int16), np.array(self._fallback, np.bool_))
+        due, sent, done = (np.array(column, np.float64) for column in (self.due, self.sent, self._done))
+        return Outcomes(due, sent, done, np.array(self._status, np.int16), np.array(self._fallback, np.bool_))
 
 
 def _percentile(seconds: Floats, percent: float) -> float | None:

@@ -26,22 +26,20 @@ class Process:
     def __init__(
         self,
         name: str,
-        argv: Sequence[str | Path],
+        argv: Sequence[object],
         core: int,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> None:
         self.name, self.log = name, LOGS / f"{name.replace('/', '-')}.log"
         words = ["setpriv", "--pdeathsig", "KILL", "--", "taskset", "-c", str(core), *map(str, argv)]
-        self._start = lambda stream: subprocess.Popen(
-            words, env={**os.environ, **(env or {})}, cwd=cwd, stdout=stream, stderr=stream
-        )
+        self._words, self._env, self._cwd = words, {**os.environ, **(env or {})}, cwd
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as stream:
-            self._process = self._start(stream)
+            self._process = subprocess.Popen(self._words, env=self._env, cwd=self._cwd, stdout=stream, stderr=stream)
         return self
 
     def __enter__(self) -> Self:

@@ -39,7 +39,7 @@ class Server(Process):
     def __init__(
         self,
         name: str,
-        argv: Sequence[str | Path],
+        argv: Sequence[object],
         port: int,
         dialect: Dialect,
         core: int,

@@ -13,7 +13,7 @@ from benchmarks.runtime.bench import Bench
 from benchmarks.runtime.openloop import offer
 from benchmarks.runtime.ours import TIMEOUT, Turnout
 from benchmarks.runtime.outcomes import Outcomes, schedule
-from benchmarks.runtime.services.stores import Fault, HttpStore, RedisStore, faults
+from benchmarks.runtime.services.stores import Fault, HttpStore, RedisStore, Store, faults
 from tests.cluster.progress import step
 
 RATE = 200.0
@@ -30,11 +30,14 @@ FAULTS = ("hangs", "dies", "slows to 1 s", "returns garbage")
 class Seen:
     """One fault: milliseconds, shares of 1, and the seconds until facts were live again."""
 
-    p99: float | None
-    p99_before: float | None
-    failed: float
-    fallback: float
-    recovery: float | None
+    p99: float | None = None
+    p99_before: float | None = None
+    failed: float | None = None
+    fallback: float | None = None
+    recovery: float | None = None
+
+
+_UNSEEN = Seen()
 
 
 @dataclass
@@ -55,7 +58,8 @@ def measure(bench: Bench, result: Result) -> None:
         server = Turnout("faults", bench.cores.server, "facts", facts=declared(redis.port, http.port))
         stack.enter_context(server)
         server.ready(bench.payments[0])
-        for name, store in zip(STORES, (redis, http), strict=True):
+        stores: tuple[Store, ...] = (redis, http)
+        for name, store in zip(STORES, stores, strict=True):
             for fault in faults(store):
                 with step(f"{name} {fault.title}"):
                     result.seen[f"{name} {fault.title}"] = _run(bench, server, fault, hand)
@@ -128,8 +132,8 @@ def rows(result: Result) -> Iterator[Row]:
     for store in STORES:
         for fault in FAULTS:
             name = f"{store} {fault}"
-            seen = result.seen.get(name)
-            yield at_most(f"{name}: p99", seen and seen.p99, TIMEOUT * 1000, "ms")
-            yield at_least("  answers marked as fallback", seen and seen.fallback, 0.99)
-            yield at_most("  requests failed", seen and seen.failed, 0)
-            yield at_most("  recovery", seen and seen.recovery, RECOVERY, "s")
+            seen = result.seen.get(name, _UNSEEN)
+            yield at_most(f"{name}: p99", seen.p99, TIMEOUT * 1000, "ms")
+            yield at_least("  answers marked as fallback", seen.fallback, 0.99)
+            yield at_most("  requests failed", seen.failed, 0)
+            yield at_most("  recovery", seen.recovery, RECOVERY, "s")

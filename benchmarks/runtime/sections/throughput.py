@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from benchmarks.report import Row, at_least, at_most, info
-from benchmarks.runtime import peers
+from benchmarks.runtime import roster
 from benchmarks.runtime.bench import Bench
 from benchmarks.runtime.openloop import offer
 from benchmarks.runtime.ours import Turnout
@@ -74,7 +74,11 @@ def measure(bench: Bench, result: Result) -> None:
 
 def _all(bench: Bench) -> list[Server]:
     core = bench.cores.server
-    return [Turnout(OURS, core, "fraud", "fraud"), peers.aiohttp(core), *(make(core) for make in peers.PEERS.values())]
+    return [
+        Turnout(OURS, core, "fraud", "fraud"),
+        roster.aiohttp(core),
+        *(make(core) for make in roster.PEERS.values()),
+    ]
 
 
 def _started(bench: Bench, server: Server, stack: ExitStack, result: Result) -> Server | None:
@@ -113,16 +117,16 @@ def rows(result: Result) -> Iterator[Row]:
         yield at_least(f"  over {name}", median_ratio(ours.rates, result.side(name).rates), times, "×")
     yield info("  over triton", median_ratio(ours.rates, result.side("triton").rates), "×")
     yield info("CPU per request", median_of(ours.cpu), "µs")
-    for name in (YARDSTICK, *peers.PEERS):
+    for name in (YARDSTICK, *roster.PEERS):
         yield info(f"  {name}", median_of(result.side(name).cpu), "µs")
     yield at_most("  ratio to triton", median_ratio(ours.cpu, result.side("triton").cpu), 1, "×")
     yield info("equal load, open loop", result.equal_rate, "/s")
     yield info("  p50", median_of(ours.p50), "ms")
     yield info("  p99", median_of(ours.p99), "ms")
-    for name in (YARDSTICK, *peers.PEERS):
+    for name in (YARDSTICK, *roster.PEERS):
         ratio = median_ratio(ours.p99, result.side(name).p99)
         judged = name not in (YARDSTICK, "triton")
         row = f"  p99 over {name}'s"
         yield at_most(row, ratio, 1, "×") if judged else info(row, ratio, "×")
-    for name in (OURS, YARDSTICK, *peers.PEERS):
+    for name in (OURS, YARDSTICK, *roster.PEERS):
         yield info(f"memory, {name}", result.side(name).memory, "MiB")

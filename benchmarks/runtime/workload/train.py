@@ -10,6 +10,7 @@ A process of its own: training brings libraries along that the load's process ha
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ from threadpoolctl import threadpool_limits
 ROWS = 20_000
 HIDDEN = 1536
 SIDE = 384
-Array = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
 
 
 def fraud() -> bytes:
@@ -80,12 +81,13 @@ def _clipped() -> NodeProto:
     return _node("Tanh", ["features"], "x")
 
 
-def _node(kind: str, inputs: list[str], output: str, **attributes: object) -> NodeProto:
+def _node(kind: str, inputs: list[str], output: str, **attributes: Any) -> NodeProto:
     return helper.make_node(kind, inputs, [output], **attributes)
 
 
 def _random(shape: tuple[int, ...], seed: int) -> Array:
-    return (np.random.default_rng(seed).normal(0, 1, shape) / shape[0] ** 0.5).astype(np.float32)
+    values: Array = (np.random.default_rng(seed).normal(0, 1, shape) / shape[0] ** 0.5).astype(np.float32)
+    return values
 
 
 def _model(nodes: list[NodeProto], constants: dict[str, Array]) -> bytes:
