@@ -30,9 +30,35 @@ EXPECTED = {
     "bad manifest": ("BundleInvalid", "bundle.yaml: workflow: must be module:Class"),
     "import error": ("WorkflowImportError", "importing workflow: helper.py:2: KeyError: 'missing'"),
     "setup error": ("WorkflowSetupFailed", "setup(): workflow.py:8: RuntimeError: the lookup table is empty"),
+    "file changed": ("DigestMismatch", "artifacts.words.path: words.txt has the sha256 "),
+    "package absent": ("RequirementsNotMet", "the bundle needs no-such-package>=1 (not installed)"),
+    "schema changed": ("SchemaMismatch", "request.json: the code's schema is another one, at properties.context"),
+    "card wrong": ("CardMismatch", "dataset is missing, required is 'flights-2013'"),
+    "golden wrong": ("GoldenExamplesFailed", "golden.jsonl line 1: decision is 'made', expected 'late'"),
+    "golden unreadable": ("BundleInvalid", "golden.jsonl line 1 is not JSON"),
+    "warm-up fails": ("WorkflowSetupFailed", "warmup.jsonl line 1: invalid-request: context: must be"),
     "model absent": ("BundleInvalid", "models.m.path: no file 'm.onnx'"),
     "model corrupt": ("BundleInvalid", "models.m: m.onnx is not a readable ONNX model"),
 }
+
+
+def _unproved(tmp: Path) -> dict[str, dict[str, Any]]:
+    """Bundles whose digest is right, and which fail a check of their own."""
+
+    def made(name: str, more: bytes, **files: bytes) -> dict[str, Any]:
+        return config_for(tmp, write_bundle(tmp / name, bundle_yaml=MANIFEST + more, **files))
+
+    golden, words = b"golden: golden.jsonl\n", b"artifacts: {words: {path: words.txt, sha256: " + b"a" * 64 + b"}}\n"
+    example = b'{"request": {"context": {}}, "expect": {"decision": "late"}}'
+    return {
+        "file changed": made("changed", words, words_txt=b"late"),
+        "package absent": made("needy", b"requirements: [no-such-package>=1]\n"),
+        "schema changed": made("schema", b"schemas: {request: request.json}\n", request_json=b"{}"),
+        "card wrong": {**made("card", b""), "requires": {"card": {"dataset": "flights-2013"}}},
+        "golden wrong": made("golden", golden, golden_jsonl=example),
+        "golden unreadable": made("unreadable", golden, golden_jsonl=b"{"),
+        "warm-up fails": made("warm", b"warmup: warmup.jsonl\n", warmup_jsonl=b'{"context": 3}'),
+    }
 
 
 class Files(http.server.BaseHTTPRequestHandler):
@@ -90,6 +116,7 @@ def _cases(tmp: Path, url: str) -> dict[str, dict[str, Any] | None]:
         "bad manifest": config_for(tmp, BUNDLES / "bad-manifest"),
         "import error": config_for(tmp, BUNDLES / "import-error"),
         "setup error": config_for(tmp, BUNDLES / "setup-error"),
+        **_unproved(tmp),
         "model absent": config_for(tmp, write_bundle(tmp / "bare", bundle_yaml=WITH_MODEL)),
         "model corrupt": config_for(tmp, corrupt),
     }

@@ -1,7 +1,6 @@
 """`turnout bundle golden`: see, check and update what the workflow must answer."""
 
 import argparse
-import asyncio
 import json
 import os
 from dataclasses import replace
@@ -41,15 +40,18 @@ def _golden(arguments: argparse.Namespace) -> None:
 
 def _update(folder: Path) -> None:
     from turnout_runtime.bundle.examples import parse_examples
-    from turnout_runtime.bundle.manifest import FILE, parse
+    from turnout_runtime.bundle.manifest import FILE
+    from turnout_runtime.cli.bundle.described import read_manifest
 
-    manifest = parse((folder / FILE).read_bytes())
+    manifest = read_manifest(folder)
     if manifest.golden is None:
         raise BundleInvalid(
             f"{FILE} names no golden file: add golden: golden.jsonl, and a line per request to the file"
         )
     file = folder / manifest.golden
     examples = parse_examples(file.read_bytes(), manifest.golden, golden=False)
+    import asyncio
+
     answers = asyncio.run(_answered(folder, list(examples.values())))
     lines = [_line(text, answer) for text, answer in zip(_lines(file), answers, strict=True)]
     fresh = file.with_name(f".{file.name}.new")

@@ -13,7 +13,7 @@ from turnout_runtime.bundle.archive import digest_archive
 from turnout_runtime.bundle.manifest import FILE
 from turnout_runtime.bundle.source import Bundle, obtain
 from turnout_runtime.bundle.tree import digest_folder
-from turnout_runtime.cli.bundle.files import existing
+from turnout_runtime.cli.bundle.described import existing
 from turnout_runtime.cli.progress import bar
 from turnout_runtime.config import Requires, Serving
 from turnout_runtime.loading import LoadedWorkflow, load_workflow

@@ -1,7 +1,6 @@
 """`turnout bundle run`: the pod that serves in the cluster, on this machine."""
 
 import argparse
-import asyncio
 import logging
 import os
 import shlex
@@ -60,6 +59,8 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _serve(arguments: argparse.Namespace, bundle: "Bundle") -> None:
+    import asyncio
+
     import uvloop
 
     from turnout_runtime.serve.process import Pod, Ports
@@ -120,6 +121,8 @@ def free_port() -> int:
 
 async def _tell(config: "RuntimeConfig", bundle: "Bundle", ports: Any) -> None:
     """Once it is ready: where it listens, what to try, where records are."""
+    import asyncio
+
     import aiohttp
 
     base = f"http://{ports.host}:{ports.http}/v1/{_NAMESPACE}/{bundle.manifest.name}"

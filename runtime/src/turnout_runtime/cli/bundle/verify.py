@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from turnout_runtime.bundle.digest import PATTERN
-from turnout_runtime.cli.bundle.files import describe
 from turnout_runtime.cli.parsers import Groups
 from turnout_runtime.errors import DigestMismatch
 
@@ -28,6 +27,8 @@ def add_command(actions: Groups) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> None:
+    from turnout_runtime.cli.bundle.described import describe
+
     manifest, digest = describe(arguments.bundle)
     if arguments.digest and arguments.digest != digest:
         raise DigestMismatch(f"wanted {arguments.digest}, got {digest}")
