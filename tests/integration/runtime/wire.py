@@ -89,19 +89,23 @@ class Scripted:
 class Wire:
     """A running server; `app` and `server` belong to its loop."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, make: Callable[[], Any]) -> None:
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self.app, self.server, self.port = self.call(self._open, limits)
+        self.app, self.server, self.port = self.call(self._open, limits, make)
 
-    async def _open(self, limits: Limits) -> tuple[Scripted, Server, int]:
-        app = Scripted()
+    async def _open(self, limits: Limits, make: Callable[[], Any]) -> tuple[Any, Server, int]:
+        app = make()
         server, listening = Server(app, limits), socket.socket()
         with listening:
             listening.bind(("127.0.0.1", 0))
             await server.listen(listening)
             return app, server, listening.getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run a coroutine function on the server's loop."""
@@ -125,7 +129,8 @@ class Wire:
             return read(connection, until)
 
     def close(self) -> None:
-        self.let_go()
+        if isinstance(self.app, Scripted):
+            self.let_go()
         self.call(self.server.close, 2.0)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -133,8 +138,9 @@ class Wire:
 
 
 @contextmanager
-def wire(limits: Limits = LIMITS) -> Iterator[Wire]:
-    made = Wire(limits)
+def wire(limits: Limits = LIMITS, make: Callable[[], Any] = Scripted) -> Iterator[Wire]:
+    """`make` makes the application, on the loop."""
+    made = Wire(limits, make)
     try:
         yield made
     finally:

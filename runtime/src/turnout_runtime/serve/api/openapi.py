@@ -49,7 +49,7 @@ _OBJECTIVE = {
     "schema": {"type": "string", "pattern": "^[a-z0-9-]{1,63}$"},
 }
 _HEADERS = (
-    ("x-request-id", "Names the request where its body does not", {"type": "string", "maxLength": 256}),
+    ("x-request-id", "Names the request where its body does not; 256 characters of it count", {"type": "string"}),
     ("x-request-timeout-ms", "Milliseconds after which the caller has no use for an answer", {"type": "string"}),
     ("traceparent", "W3C Trace Context", {"type": "string"}),
 )
