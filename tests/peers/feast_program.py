@@ -20,7 +20,7 @@ from turnout_runtime.facts import Fact, Facts, Scope
 from turnout_runtime.facts.connect import FactStores, connect
 
 OBSERVED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-REQUEST_TIMEOUT = 0.2
+REQUEST_TIMEOUT = 0.5
 
 
 def fill(folder: Path, config: str) -> None:
@@ -45,7 +45,7 @@ def fill(folder: Path, config: str) -> None:
 
 def _fact(config: str, *features: str, join_key: str = "driver_id") -> FactConfig:
     location = {"config": config, "features": features, "joinKey": join_key}
-    declared = {"feast": location, "timeoutSeconds": 0.1, "fallback": {"rate": 0}, "breaker": {"resetSeconds": 0.5}}
+    declared = {"feast": location, "timeoutSeconds": 0.2, "fallback": {"rate": 0}, "breaker": {"resetSeconds": 0.5}}
     return FactConfig.model_validate(declared)
 
 
@@ -85,6 +85,9 @@ async def wrong(config: str) -> None:
 async def watch(config: str, seconds: float) -> None:
     stores = _connect(config)
     await stores.warm()
+    deadline = time.monotonic() + 60
+    while (await _ask(stores, "f", "1")).source != "live" and time.monotonic() < deadline:
+        await asyncio.sleep(0.01)
     ends = time.monotonic() + seconds
     while (began := time.monotonic()) < ends:
         fact = await _ask(stores, "f", "1")

@@ -22,7 +22,7 @@ _log = logging.getLogger("turnout.facts")
 _LANES = 4
 _STUCK = 1.0  # seconds after which a thread is given up
 _MOST_STUCK = 64  # threads that hang at once, before no more are started
-_OPENING = 30.0  # seconds that the start may wait for the registry
+_OPENING = 60.0  # seconds that the start may wait for the import and the registry
 _TIMESTAMP = "__ts"  # what Feast appends to a feature's name for its time
 
 
