@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.integration.runtime.fact_load import REQUEST_TIMEOUT, Proxy, ask, facts, load, survives, until
+from tests.integration.runtime.fact_load import Proxy, ask, facts, load, survives, until
 from tests.integration.runtime.fact_servers import PASSWORD, RedisServer
 
 from turnout_runtime.facts.connect import FactStores
