@@ -88,7 +88,10 @@ class _Load:
             if soon > 0:
                 select.select([self._poller], [], [], soon)  # epoll's own timeout has a resolution of 1 ms only
             for descriptor, _ in self._poller.poll(0):
-                self._receive(busy[descriptor])
+                if descriptor in busy:
+                    self._receive(busy[descriptor])
+                else:
+                    self._replace(descriptor)
 
     def _send(self, connection: _Connection, number: int) -> None:
         connection.number, connection.got = number, b""
@@ -126,6 +129,14 @@ class _Load:
             self._poller.unregister(connection.socket)
             connection.socket.close()
             self._open()
+
+    def _replace(self, descriptor: int) -> None:
+        """The server closed a connection that was idle, as it may."""
+        closed = next(connection for connection in self._idle if connection.socket.fileno() == descriptor)
+        self._idle.remove(closed)
+        self._poller.unregister(closed.socket)
+        closed.socket.close()
+        self._open()
 
     def _open(self) -> None:
         connection = _Connection(self._port)

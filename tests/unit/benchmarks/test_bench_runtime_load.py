@@ -151,6 +151,20 @@ def test_a_broken_connection_loses_one_request_and_is_replaced():
     assert list(found.status) == [LOST, 200, 200]
 
 
+async def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        while True:
+            await asyncio.wait_for(read_request(reader), 0.05)
+            writer.write(OK)
+    writer.close()
+
+
+def test_an_idle_connection_that_the_server_closes_is_replaced():
+    with serving(closing) as port:
+        found = offer(port, [message("/x", b"a")], np.array([0.0, 0.2, 0.4]), connections=3)
+    assert list(found.status) == [200, 200, 200]
+
+
 def test_an_answer_that_never_comes_is_not_waited_for_without_end():
     with serving(replying(lambda _: (60.0, OK))) as port:
         found = offer(port, [message("/x", b"a")], np.array([0.0]), connections=1, patience=0.1)
