@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -11,14 +10,13 @@ import xxhash
 from turnout_runtime.errors import InvalidRequest, RequestError
 from turnout_runtime.facts import Fact
 from turnout_runtime.offline.rows import Asked
-from turnout_runtime.predict.ids import rfc3339
 from turnout_runtime.predict.prediction import Prediction
 
 COLUMNS = {
     "row": "BIGINT",
     "request_id": "VARCHAR",
     "entity_id": "VARCHAR",
-    "time": "TIMESTAMPTZ",
+    "time": "BIGINT",
     "status": "VARCHAR",
     "error_type": "VARCHAR",
     "error": "VARCHAR",
@@ -32,7 +30,7 @@ COLUMNS = {
     "fallback": "VARCHAR",
     "details": "JSON",
 }
-"""The output's columns and their DuckDB types; with features, `features.<name>` and `facts` follow."""
+"""The columns of parts and their DuckDB types, in the output's order; `time` is in microseconds since 1970."""
 
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 _MAX_ERROR = 1000
@@ -46,20 +44,38 @@ def columns(feature_names: Sequence[str], with_features: bool) -> dict[str, str]
     return {**COLUMNS, **features, "facts": "JSON"}
 
 
-@dataclass(frozen=True, slots=True)
 class Answers:
     """Writes the lines of a run. `run` tells it from others; the ids of its predictions depend on nothing else."""
 
-    revision: str
-    run: str
-    feature_names: tuple[str, ...]
-    with_features: bool
+    def __init__(self, revision: str, run: str, feature_names: Sequence[str], with_features: bool) -> None:
+        self.feature_names, self.with_features = tuple(feature_names), with_features
+        self._revision, self._run = revision, run
+        self._prefix = xxhash.xxh32_digest(revision.encode())
 
     def line(self, asked: Asked, prediction: Prediction) -> bytes:
-        """One prediction as a line of JSON."""
-        decision = prediction.decision
-        answer = self._head(asked) | _failure(prediction)
-        if decision is not None and prediction.error is None:
+        """One prediction as a line of JSON; an answer that JSON cannot hold is an error of its row."""
+        try:
+            return orjson.dumps(self._answer(asked, prediction), default=str, option=_OPTIONS)
+        except (TypeError, ValueError, RecursionError) as error:  # odd things in features, facts or details
+            fields = {"row": asked.number, "time": asked.time_ns // 1000, "status": "error"}
+            told = {"error_type": "NotEncodable", "error": f"the answer is not JSON: {error}"[:_MAX_ERROR]}
+            return orjson.dumps(fields | told, option=_OPTIONS)
+
+    def _answer(self, asked: Asked, prediction: Prediction) -> dict[str, Any]:
+        decision, error, document = prediction.decision, prediction.error, asked.document
+        answer: dict[str, Any] = {
+            "row": asked.number,
+            "request_id": document["request_id"],
+            "entity_id": document["entity_id"],
+            "time": asked.time_ns // 1000,
+            "status": prediction.status,
+            "prediction_id": self._id(asked),
+            "model_version": self._revision,
+        }
+        if error is not None:
+            text = str(error) if isinstance(error, RequestError) else f"{type(error).__name__}: {error}"
+            answer |= {"error_type": prediction.error_type, "error": text[:_MAX_ERROR]}
+        elif decision is not None:
             answer |= {
                 "decision": decision.decision,
                 "score": decision.score,
@@ -70,44 +86,26 @@ class Answers:
                 "details": prediction.details,
             }
         if self.with_features:
-            answer |= self._features(prediction) | {"facts": {n: _fact(f) for n, f in prediction.facts.items()}}
-        return orjson.dumps(answer, default=str, option=_OPTIONS)
+            answer |= self._features(prediction)
+        return answer
 
     def refused(self, number: int, error: InvalidRequest) -> bytes:
         """A row that is no request."""
         fields = {"row": number, "request_id": f"row-{number}", "status": "invalid", "error_type": error.slug}
         return orjson.dumps({**fields, "error": str(error)}, option=_OPTIONS)
 
-    def _head(self, asked: Asked) -> dict[str, Any]:
-        return {
-            "row": asked.number,
-            "request_id": asked.document["request_id"],
-            "entity_id": asked.document["entity_id"],
-            "time": rfc3339(asked.time_ns),
-            "prediction_id": self._id(asked),
-            "model_version": self.revision,
-        }
-
     def _id(self, asked: Asked) -> str:
         """In the form of the ids that a pod makes; the same whenever the row is answered again."""
         milliseconds = (asked.time_ns // 1_000_000) & (2**48 - 1)
-        row = xxhash.xxh64_digest(f"{self.run}:{asked.number}".encode())[:6]
-        token = xxhash.xxh32_digest(self.revision.encode()) + milliseconds.to_bytes(6, "big") + row
-        return base64.urlsafe_b64encode(token)[:22].decode()
+        row = xxhash.xxh64_digest(f"{self._run}:{asked.number}".encode())[:6]
+        return base64.urlsafe_b64encode(self._prefix + milliseconds.to_bytes(6, "big") + row)[:22].decode()
 
     def _features(self, prediction: Prediction) -> dict[str, Any]:
         features: Mapping[str, Any] = prediction.features or {}
+        facts = {name: _fact(fact) for name, fact in prediction.facts.items()}
         if not self.feature_names:
-            return {"features": features}
-        return {f"features.{name}": float(value) for name, value in features.items()}
-
-
-def _failure(prediction: Prediction) -> dict[str, Any]:
-    error = prediction.error
-    if error is None:
-        return {"status": prediction.status}
-    text = str(error) if isinstance(error, RequestError) else f"{type(error).__name__}: {error}"
-    return {"status": prediction.status, "error_type": prediction.error_type, "error": text[:_MAX_ERROR]}
+            return {"features": features, "facts": facts}
+        return {f"features.{name}": float(value) for name, value in features.items()} | {"facts": facts}
 
 
 def _fact(fact: Fact) -> dict[str, Any]:

@@ -17,7 +17,8 @@ _SINKS: Mapping[Format, str] = {
     "csv": "FORMAT csv, HEADER true",
     "jsonl": "FORMAT json",
 }
-_RFC3339 = "strftime(time, '%Y-%m-%dT%H:%M:%S.%fZ') AS time"
+_TIME = "make_timestamp(time)"
+_AS_TIME, _AS_TEXT = f"{_TIME} AT TIME ZONE 'UTC'", f"strftime({_TIME}, '%Y-%m-%dT%H:%M:%S.%fZ')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,9 @@ def assemble(work: Work, parts: Sequence[Part], kept: Parts) -> Outcome:
         schema = columns(work.answers.feature_names, work.answers.with_features)
         types = ", ".join(f"{quoted(name)}: {literal(kind)}" for name, kind in schema.items())
         source = f"read_json({listed(files)}, format = 'newline_delimited', columns = {{{types}}})"
-        replace = "" if output.format == "parquet" else f" REPLACE ({_RFC3339})"
+        time = _AS_TIME if output.format == "parquet" else _AS_TEXT
         sink = f"{literal(str(target))} ({_SINKS[output.format]})"
-        connection.execute(f"COPY (SELECT *{replace} FROM {source}) TO {sink}")
+        connection.execute(f"COPY (SELECT * REPLACE ({time} AS time) FROM {source}) TO {sink}")
         outcome = _outcome(connection, source)
     folder_of(output.folder).put(target, output.name)
     return outcome

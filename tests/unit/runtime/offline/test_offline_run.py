@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from tests.unit.runtime.offline.offline_bundle import FALLBACK, ORDERS, TYPED, job, jsonl, table
+from tests.unit.runtime.offline.offline_bundle import FALLBACK, ORDERS, TYPED, WORKFLOW, job, jsonl, table
 
 from turnout_runtime.bundle.progress import Tell
 from turnout_runtime.errors import BatchFailed, BatchInvalid
@@ -31,8 +31,16 @@ def written(folder: Path, name: str, rows: list[dict[str, Any]]) -> str:
     return str(folder / name)
 
 
-@pytest.mark.parametrize("source", ["in.csv", "in.parquet", "in.jsonl", "in.csv.gz"])
-@pytest.mark.parametrize("target", ["out.csv", "out.parquet", "out.jsonl", "out.csv.gz"])
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("in.csv", "out.parquet"),
+        ("in.parquet", "out.csv"),
+        ("in.jsonl", "out.csv.gz"),
+        ("in.csv.gz", "out.jsonl"),
+        ("in.parquet", "out.parquet"),
+    ],
+)
 def test_every_format_in_and_out(tmp_path: Path, source: str, target: str) -> None:
     task = job(tmp_path, input=written(tmp_path, source, ORDERS), output=str(tmp_path / target), rowsPerPart=2)
     summary = run(dataclasses.replace(task, features=True))
@@ -81,6 +89,18 @@ def test_rows_that_are_no_requests(tmp_path: Path) -> None:
     assert rows[0]["error"] == "at: no time since 1970"
     assert rows[2]["error"] == "entity_id: must be a string of 1 to 256 characters"
     assert rows[0]["error_type"] == rows[2]["error_type"] == "invalid-request"
+
+
+def test_an_answer_that_json_cannot_hold_is_an_error_of_its_row(tmp_path: Path) -> None:
+    odd = b'return {"amount": float(amount), "rate": "odd" if amount == 60 else 1.0}\n\n    async def predict('
+    workflow = WORKFLOW.replace(b"return [float(amount), ", b"x = [0.0, ")
+    workflow = workflow.replace(b"\n\n    async def predict(", b"\n        " + odd)
+    workflow = workflow.replace(b"amount, rate = features", b"amount, rate = features['amount'], 1.0")
+    run(dataclasses.replace(job(tmp_path, workflow), features=True))
+    rows = table(tmp_path / "scores.jsonl")
+    assert [row["status"] for row in rows] == ["ok", "error", "ok", "ok"]
+    assert rows[1]["error_type"] == "NotEncodable"
+    assert rows[1]["error"].startswith("the answer is not JSON: could not convert string to float")
 
 
 def test_a_typed_context_is_checked_row_by_row_and_its_columns_at_once(tmp_path: Path) -> None:
