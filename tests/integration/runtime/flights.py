@@ -45,7 +45,7 @@ class Delays(Workflow[Flight, Delay]):
         return float(features[0]) / 1000
 
     async def decide(self, ctx: Context[Flight], score: float) -> AsyncIterator[Any]:
-        carrier = ctx.input.carrier if ctx.input is not None else ""
+        carrier = getattr(ctx.input, "carrier", "")  # precomputed features come without a context
         if carrier == "!hang":
             await asyncio.sleep(60)
         if carrier in ("!chunks", "!breaks"):

@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +23,8 @@ def _order(match: re.Match[str]) -> tuple[str, int, int]:
 class LogFiles:
     """Appends whole chunks of lines to files of at most `max_bytes`, of which at most `max_files` are kept.
 
-    Files that an earlier process left in the directory count, and go first.
+    Files that an earlier process left in the directory count, and so do those of other processes that write there now;
+    whichever was written to least recently goes first.
     """
 
     def __init__(self, directory: Path, max_bytes: int, max_files: int) -> None:
@@ -40,8 +43,8 @@ class LogFiles:
 
     def append(self, chunk: bytes) -> None:
         """Write all of the chunk (at most `max_bytes`) into one file, or raise `OSError` and leave nothing of it."""
-        if self._file is None or len(chunk) > self.room:
-            self._rotate()
+        if self._file is None or len(chunk) > self.room or os.fstat(self._file).st_nlink == 0:
+            self._rotate()  # also when another process had to make place, and this file was the oldest
         assert self._file is not None
         try:
             self._write(self._file, chunk)
@@ -74,15 +77,21 @@ class LogFiles:
 
     def _prune(self) -> None:
         """Make place for one more file, by count and by bytes."""
-        files = [(path, path.stat().st_size) for path in log_files(self._directory)]
-        total = sum(size for _, size in files)
+        files = sorted(_stats(self._directory), key=lambda item: item[1].st_mtime_ns)
+        total = sum(stat.st_size for _, stat in files)
         while files and (len(files) >= self._max_files or total > self.max_bytes * (self._max_files - 1)):
-            path, size = files.pop(0)
+            path, stat = files.pop(0)
             path.unlink(missing_ok=True)
-            total -= size
+            total -= stat.st_size
 
     def close(self) -> None:
         """Close the current file; the next append opens another."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _stats(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    for path in log_files(directory):
+        with suppress(FileNotFoundError):  # another process has pruned meanwhile
+            yield path, path.stat()

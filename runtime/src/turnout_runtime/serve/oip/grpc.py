@@ -54,6 +54,7 @@ class GrpcDoor:
     async def listen(self, ports: Ports, gateway: "Gateway | None") -> int | None:
         """Begin to serve, and say on which port; None where gRPC is not installed. Raises `ConfigInvalid`."""
         os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines on stderr are no JSON
         pb = messages()
         if pb is None:
             return None
@@ -123,7 +124,7 @@ class GrpcDoor:
             model_name=request.model_name, model_version=self._served.revision, id=request.id
         )
         for name, data in inferred.outputs.items():
-            fill(response.outputs.add(), name, OUTPUTS[name], data)
+            fill(response, name, OUTPUTS[name], data)
         return response
 
     def _route(self, context: Any) -> Route:

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from turnout_runtime.errors import InvalidRequest
-from turnout_runtime.serve.oip.tensors import Tensor, tensor, text, unpack
+from turnout_runtime.serve.oip.tensors import Tensor, pack, tensor, text, unpack
 
 _PACKAGE = "tritonclient.grpc"
 _FIELDS = {
@@ -68,12 +68,10 @@ def _tensor(entry: Any, raw: bytes | None) -> Tensor:
     return tensor(name, datatype, shape, list(data))
 
 
-def fill(output: Any, name: str, datatype: str, data: Sequence[Any]) -> None:
-    """Write one output of a ModelInferResponse."""
-    output.name, output.datatype = name, datatype
-    output.shape.append(len(data))
-    elements = [element.encode() for element in data] if datatype == "BYTES" else data
-    getattr(output.contents, _FIELDS[datatype]).extend(elements)
+def fill(response: Any, name: str, datatype: str, data: Sequence[Any]) -> None:
+    """Add one output to a ModelInferResponse; in raw form, the only one that all clients read."""
+    response.outputs.add(name=name, datatype=datatype, shape=[len(data)])
+    response.raw_output_contents.append(pack(datatype, data))
 
 
 def metadata(target: Any, described: Mapping[str, Any]) -> Any:
