@@ -34,13 +34,7 @@ def test_the_example_of_the_page_has_every_field() -> None:
 
 def test_every_reason_for_not_loading_is_told() -> None:
     told = set(re.findall(r"^\| `(\w+)` \| ", PAGE.partition("When a bundle is not loaded")[2], re.M))
-    others = {
-        "ConfigInvalid",
-        "BatchInvalid",
-        "BatchFailed",
-        "WorkerFailed",
-        "ModelServerNotReady",
-    }  # not of the bundle
+    others = {"ConfigInvalid", "BatchInvalid", "BatchFailed", "WorkerFailed", "ModelServerNotReady"}
     assert told == {kind.__name__ for kind in errors.StartError.__subclasses__()} - others
 
 

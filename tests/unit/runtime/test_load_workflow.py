@@ -73,6 +73,34 @@ async def test_a_model_that_only_predict_uses_is_warmed_too(tmp_path: Path, runs
     assert set(runs.batches) == {(1, 2), (4, 2)}
 
 
+GOLDEN = b'{"request": {"context": {}}, "expect": {"decision": "made", "score": 0}}\n'
+
+
+async def test_golden_examples_are_not_counted_as_anybodys_rows(tmp_path: Path, runs: Runs) -> None:
+    body = b"    model, feature_names = 'm', ('a', 'b')\n    def features(self, ctx): return [1.0, 2.0]\n"
+    bundle = _bundle(tmp_path, body, MODELS + b"golden: golden.jsonl\n")
+    (tmp_path / "golden.jsonl").write_bytes(GOLDEN)
+    before = len(runs.batches)
+    loaded = await load_workflow(bundle, _serving(1))
+    assert (loaded.golden, len(runs.batches) > before) == (1, True)
+    stats = loaded.workflow.models["m"].stats
+    assert (stats.batches, stats.rows, stats.last_batch, stats.seconds.sum) == (0, 0, 0, 0.0)
+
+
+async def test_models_of_a_workflow_that_fails_are_closed(
+    tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = []
+
+    async def close(model: Model) -> None:
+        closed.append(model.name)
+
+    monkeypatch.setattr(Model, "close", close)
+    with pytest.raises(WorkflowSetupFailed):
+        await load_workflow(_bundle(tmp_path, b"    def setup(self, m):\n        1 / 0\n"), _serving(1))
+    assert closed == ["m"]
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "told"),
     [

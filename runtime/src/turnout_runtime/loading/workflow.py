@@ -8,7 +8,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from turnout_runtime.bundle.code import explain, load_entry
@@ -22,6 +22,7 @@ from turnout_runtime.loading.examples import check_golden, warm_up
 from turnout_runtime.loading.schemas import check_schemas
 from turnout_runtime.models import Model
 from turnout_runtime.models.load import load_models, warm
+from turnout_runtime.models.stats import ModelStats
 from turnout_runtime.workflow import Workflow
 from turnout_runtime.workflow.entry import as_workflow
 
@@ -39,8 +40,19 @@ class LoadedWorkflow:
 
     async def close(self) -> None:
         """Give back what its models hold: threads, connections, shared memory."""
-        for model in self.workflow.models.values():
-            await model.close()
+        await _close(self.workflow.models)
+
+
+async def _close(models: Mapping[str, Model]) -> None:
+    for model in models.values():
+        await model.close()
+
+
+def _forget(models: Mapping[str, Model]) -> None:
+    """What the examples made the models count was nobody's request."""
+    for model in models.values():
+        for counted in fields(ModelStats()):
+            setattr(model.stats, counted.name, getattr(ModelStats(), counted.name))
 
 
 async def load_workflow(
@@ -62,15 +74,20 @@ async def load_workflow(
     started = time.perf_counter()
     models = await asyncio.to_thread(load_models, bundle.folder, manifest, serving.batching, model_server)
     loading = time.perf_counter() - started
-    workflow = _create(entry, bundle, models)
-    await _set_up(workflow, models, bundle)
-    _check_model(workflow, manifest)
-    check_schemas(workflow, bundle)
-    started = time.perf_counter()
-    await asyncio.to_thread(_warm, workflow, serving)
-    loading += time.perf_counter() - started
-    await warm_up(workflow, bundle, progress)
-    golden = await check_golden(workflow, bundle, progress)
+    try:
+        workflow = _create(entry, bundle, models)
+        await _set_up(workflow, models, bundle)
+        _check_model(workflow, manifest)
+        check_schemas(workflow, bundle)
+        started = time.perf_counter()
+        await asyncio.to_thread(_warm, workflow, serving)
+        loading += time.perf_counter() - started
+        await warm_up(workflow, bundle, progress)
+        golden = await check_golden(workflow, bundle, progress)
+    except BaseException:
+        await _close(models)
+        raise
+    _forget(models)
     return LoadedWorkflow(workflow, loading, golden)
 
 
