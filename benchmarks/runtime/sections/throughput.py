@@ -112,6 +112,8 @@ def _rotated(servers: Sequence[Server], by: int) -> list[Server]:
 def rows(result: Result) -> Iterator[Row]:
     """The comparison; a peer that could not be measured is a miss."""
     ours = result.side(OURS)
+    bursts = [burst for side in result.sides.values() for burst in side.bursts]
+    yield info("other people's work meanwhile", median_of([burst.others for burst in bursts]), "cores")
     yield info("throughput, one core", median_of(ours.rates), "/s")
     for name, times in TIMES_FASTER.items():
         yield at_least(f"  over {name}", median_ratio(ours.rates, result.side(name).rates), times, "×")
