@@ -40,15 +40,15 @@ class Reader:
         """
         entity, request_id, time_ns, *rest = row
         split = len(self.feature_refs)
-        if self.time_column is None:
-            time_ns = now_ns
-        elif time_ns is None or time_ns < 0:
-            raise InvalidRequest(f"{self.time_column}: no time since 1970")
         try:
             references = {name: _object(text) for name, text in zip(self.feature_refs, rest, strict=False)}
             context = as_object(self.context, rest[split:])
         except ValueError as error:
             raise InvalidRequest(f"the row is not JSON: {error}") from None
+        if self.time_column is None:
+            time_ns = now_ns
+        elif time_ns is None or time_ns < 0:
+            raise InvalidRequest(f"{self.time_column}: no time since 1970")
         document = {"request_id": request_id or f"row-{number}", "entity_id": entity, "context": context}
         if references:
             document["feature_refs"] = {name: value for name, value in references.items() if value is not None}

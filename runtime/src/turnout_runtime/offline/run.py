@@ -47,7 +47,7 @@ def run(job: Job, *, resume: Resume = "no", progress: Progress = quiet, scratch:
     with tempfile.TemporaryDirectory(prefix="turnout-batch-", dir=scratch) as folder:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             workflow = loaded(runner, job)
-            work, parts = _prepare(job, workflow, Path(folder), resume)
+            work, parts = _prepare(job, workflow, Path(folder), resume, progress)
             kept = Parts(work.output)
             todo = _missing(parts, kept)
             rows = sum(part.stop - part.start for part in todo)
@@ -61,14 +61,16 @@ def run(job: Job, *, resume: Resume = "no", progress: Progress = quiet, scratch:
     return summary
 
 
-def _prepare(job: Job, workflow: Workflow, scratch: Path, resume: Resume) -> tuple[Work, list[Part]]:
+def _prepare(
+    job: Job, workflow: Workflow, scratch: Path, resume: Resume, progress: Progress
+) -> tuple[Work, list[Part]]:
     """Everything but the answers."""
     batch, output = job.batch, output_of(job.batch, job.shard)
     facts.check_sources(job)
     table = open_table(batch.input, batch.format, scratch / "input", "batch.input")
     read = reader(batch, table.columns, list(job.caller_facts.values()))
     read.check(workflow)
-    built = {name: snapshots.build(name, at, scratch / f"fact-{name}") for name, at in batch.facts.items()}
+    built = {name: snapshots.build(name, at, scratch / f"fact-{name}", progress) for name, at in batch.facts.items()}
     fingerprint = _fingerprint(job, table.stamp, built)
     started_ns = Parts(output).begin(fingerprint, time.time_ns(), resume)
     run_id = hashlib.sha256(json.dumps([fingerprint["bundle"], fingerprint["input"]]).encode()).hexdigest()

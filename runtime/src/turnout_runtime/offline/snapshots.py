@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from turnout_runtime.bundle.progress import Progress, Tell, quiet
 from turnout_runtime.config import SnapshotLocation
 from turnout_runtime.errors import BatchInvalid
 from turnout_runtime.facts import Found, NoSuchKey, Scope
@@ -43,18 +44,19 @@ class SnapshotSource:
         return Found(orjson.loads(found[1]), as_of_ns=found[0])
 
 
-def build(name: str, location: SnapshotLocation, scratch: Path) -> Snapshot:
+def build(name: str, location: SnapshotLocation, scratch: Path, progress: Progress = quiet) -> Snapshot:
     """Index a snapshot's table under `scratch`; blocks. Raises `BatchInvalid` naming the fact's configuration."""
     field = f"facts.{name}"
     table = open_table(location.uri, None, scratch, f"{field}.uri")
     remedy = "name the right one in keyColumn and timeColumn (--facts name=table,key=…,time=…)"
     table.columns.check(location.key_column, f"{field}.keyColumn", remedy)
     table.columns.check(location.time_column, f"{field}.timeColumn", remedy)
-    write_index(scratch / "index", _entries(field, location, table, scratch))
+    with progress(f"indexing {name}", table.rows, " rows") as tell:
+        write_index(scratch / "index", _entries(field, location, table, scratch, tell))
     return Snapshot(scratch / "index", location.max_age_seconds, f"{table.stamp} {location.model_dump_json()}")
 
 
-def _entries(field: str, location: SnapshotLocation, table: Table, scratch: Path) -> Iterator[Entry]:
+def _entries(field: str, location: SnapshotLocation, table: Table, scratch: Path, tell: Tell) -> Iterator[Entry]:
     """The table's rows in the index's order."""
     values = table.columns.values({location.key_column, location.time_column})
     key, time = table.columns.text(location.key_column), table.columns.time(location.time_column)
@@ -68,6 +70,7 @@ def _entries(field: str, location: SnapshotLocation, table: Table, scratch: Path
         while block := cursor.fetchmany(_BLOCK):
             for row in block:
                 yield _entry(field, row, values)
+            tell(len(block))
 
 
 def _entry(field: str, row: tuple[Any, ...], values: Values) -> Entry:

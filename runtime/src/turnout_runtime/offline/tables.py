@@ -95,7 +95,8 @@ def _converted(connection: Any, paths: Sequence[Path], kind: Format, target: Pat
         types = "['BOOLEAN', 'BIGINT', 'DOUBLE', 'VARCHAR']"
         source = f"read_csv({listed(paths)}, auto_type_candidates = {types}, sample_size = -1)"
     else:
-        options = f"format = 'newline_delimited', maximum_object_size = {_LONGEST_LINE}"
+        # A line that is no JSON becomes NULL, and an error of its row alone.
+        options = f"format = 'newline_delimited', ignore_errors = true, maximum_object_size = {_LONGEST_LINE}"
         source = f"(SELECT CAST(json AS VARCHAR) AS {RAW} FROM read_json_objects({listed(paths)}, {options}))"
     connection.execute(f"COPY (FROM {source}) TO {literal(str(target))} (FORMAT parquet, ROW_GROUP_SIZE {_ROW_GROUP})")
     return target

@@ -17,6 +17,8 @@ def as_object(values: Values, row: Sequence[Any]) -> dict[str, Any]:
             if found[name] is not None:
                 found[name] = orjson.loads(found[name])
         return found
+    if row and row[0] is None:
+        raise ValueError("the line cannot be parsed")
     found = orjson.loads(row[0]) if row else {}
     if not isinstance(found, dict):
         raise ValueError("the line is not a JSON object")
