@@ -117,7 +117,7 @@ class Dataplane:
         if route.timeout is not None and route.timeout < allowed:
             allowed = route.timeout
             reserve = min(reserve, allowed / 2)
-        if allowed is not math.inf:
+        if allowed < math.inf:
             prediction.deadline = prediction.started + allowed
             prediction.limit = prediction.facts_limit = prediction.deadline - reserve
         if self.tracer is not None:
