@@ -9,8 +9,10 @@ from contextlib import ExitStack
 from itertools import islice
 from multiprocessing import connection, parent_process
 from os import _exit
+from pathlib import Path
 from typing import Any
 
+from turnout_runtime.bundle.code import explain
 from turnout_runtime.config import unlimited
 from turnout_runtime.errors import InvalidRequest
 from turnout_runtime.loading import load_workflow
@@ -42,9 +44,8 @@ class Worker:
     def __init__(self, work: Work, runner: asyncio.Runner, workflow: Workflow) -> None:
         self._work, self._runner = work, runner
         self._rules = facts.rules(work.job, work.snapshots)
-        self._dataplane = dataplane(
-            workflow, self._rules, unlimited(WINDOW, work.job.batching), work.job.revision, _Complaints()
-        )
+        limits, complain = unlimited(WINDOW, work.job.batching), _Complaints(work.job.bundle.folder)
+        self._dataplane = dataplane(workflow, self._rules, limits, work.job.revision, complain)
         self._route = Route(work.job.bundle.manifest.name)
         self._parts = Parts(work.output)
         self._resources = ExitStack()
@@ -52,8 +53,9 @@ class Worker:
         gc.set_threshold(10_000, 20, 20)  # a row's garbage is mostly freed by counting
 
     def close(self) -> None:
-        """Let go of the tables."""
+        """Let go of the tables, and of the threads of slow stages."""
         self._resources.close()
+        self._dataplane.close()
 
     def answer(self, part: Part, tell: Callable[[int], object]) -> None:
         """Answer a part's rows and keep the answers; `tell` hears how many more are done. Raises `BatchInvalid`."""
@@ -90,12 +92,14 @@ class Worker:
 class _Complaints:
     """The sink: tells what failed inside workflows, once a second for each type of error; the rows hold the rest."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._root = folder.resolve()
         self._throttle = Throttle()
 
     def __call__(self, prediction: Prediction) -> None:
-        if prediction.status == "error" and self._throttle.allows(prediction.error_type or ""):
-            _log.warning("row failed", exc_info=prediction.error, extra={"error_type": prediction.error_type})
+        error = prediction.error
+        if error is not None and prediction.status == "error" and self._throttle.allows(type(error).__name__):
+            _log.warning("row failed: %s", explain(error, self._root))
 
 
 def die_with_parent() -> None:
