@@ -47,6 +47,7 @@ def kubectl(environment: dict[str, str]) -> Run:
     run("apply", "--server-side", "--force-conflicts", "--field-manager=turnout-crds", "-f", str(ROOT / "crds"))
     names = [f"crd/{kind.NAMES.plural}.serving.turnout.dev" for kind in KINDS]
     run("wait", "--for=condition=Established", "--timeout=30s", *names)
+    run("api-resources", "--cached=false")  # else kubectl believes what an earlier cluster at this address served
     return run
 
 
