@@ -13,7 +13,7 @@ from turnout_runtime.bundle.source import Bundle
 from turnout_runtime.config import unlimited
 from turnout_runtime.embedded.background import Background
 from turnout_runtime.embedded.facts import GivenFacts, give
-from turnout_runtime.loading import load_workflow
+from turnout_runtime.loading import LoadedWorkflow, load_workflow
 from turnout_runtime.predict.answer import answer
 from turnout_runtime.predict.build import dataplane
 from turnout_runtime.predict.dataplane import Dataplane
@@ -47,7 +47,9 @@ def load(
         folder = Path(cache) if cache else Path(resources.enter_context(_scratch()))
         opened = background.run(asyncio.to_thread(open_bundle, bundle, folder, digest))
         given = give(facts or {})
-        plane = background.run(_ready(opened, given))
+        loaded = background.run(load_workflow(opened, unlimited(_WINDOW)))
+        resources.callback(lambda: background.run(loaded.close()))
+        plane = background.run(_ready(opened, loaded, given))
         resources.callback(lambda: background.run(given.close()))
         resources.callback(plane.close)
     except BaseException:
@@ -125,11 +127,9 @@ class Embedded:
         return answer(prediction, self._version)
 
 
-async def _ready(bundle: Bundle, given: GivenFacts) -> Dataplane:
-    limits = unlimited(_WINDOW)
-    loaded = await load_workflow(bundle, limits)
+async def _ready(bundle: Bundle, loaded: LoadedWorkflow, given: GivenFacts) -> Dataplane:
     await given.warm()
-    return dataplane(loaded.workflow, given.rules, limits, _version(bundle))
+    return dataplane(loaded.workflow, given.rules, unlimited(_WINDOW), _version(bundle))
 
 
 def _version(bundle: Bundle) -> str:

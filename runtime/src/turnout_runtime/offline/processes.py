@@ -17,9 +17,10 @@ from typing import Any
 import uvloop
 
 from turnout_runtime.errors import BatchFailed
+from turnout_runtime.loading import LoadedWorkflow
 from turnout_runtime.offline.job import Work
 from turnout_runtime.offline.parts import Part
-from turnout_runtime.offline.worker import Worker, die_with_parent, loaded
+from turnout_runtime.offline.worker import Worker, die_with_parent, load
 from turnout_runtime.telemetry import logs
 from turnout_runtime.workflow import Workflow
 
@@ -100,16 +101,19 @@ def _begin(work: Work, done: Any, json_logs: bool) -> None:
     if json_logs:
         logs.configure()
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-    _worker, _done = Worker(work, runner, loaded(runner, work.job)), done
-    atexit.register(_end)
+    loaded = load(runner, work.job)
+    _worker, _done = Worker(work, runner, loaded.workflow), done
+    atexit.register(_end, runner, loaded)
 
 
-def _end() -> None:
-    """At the process's end: let go of what DuckDB would otherwise call leaked."""
+def _end(runner: asyncio.Runner, loaded: LoadedWorkflow) -> None:
+    """At the process's end: let go of what Triton would keep, and DuckDB would call leaked."""
     global _worker
     if _worker is not None:
         _worker.close()
         _worker = None
+    runner.run(loaded.close())
+    runner.close()
 
 
 def _answer(part: Part) -> None:

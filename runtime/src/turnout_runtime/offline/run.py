@@ -6,7 +6,8 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from turnout_runtime.offline.parts import Part, Parts, Resume, output_of, parts_
 from turnout_runtime.offline.processes import answer_all, processors
 from turnout_runtime.offline.rows import reader
 from turnout_runtime.offline.tables import open_table
-from turnout_runtime.offline.worker import loaded
+from turnout_runtime.offline.worker import load
 from turnout_runtime.workflow import Workflow
 
 _log = logging.getLogger("turnout.batch")
@@ -45,8 +46,7 @@ def run(job: Job, *, resume: Resume = "no", progress: Progress = quiet, scratch:
     """
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="turnout-batch-", dir=scratch) as folder:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            workflow = loaded(runner, job)
+        with _workflow(job) as (runner, workflow):
             work, parts = _prepare(job, workflow, Path(folder), resume, progress)
             kept = Parts(work.output)
             todo = _missing(parts, kept)
@@ -59,6 +59,17 @@ def run(job: Job, *, resume: Resume = "no", progress: Progress = quiet, scratch:
     if outcome.rows and not outcome.statuses.get("ok"):
         raise BatchFailed(f"no row was answered; {outcome.told()}; {job.batch.output} has each row's error")
     return summary
+
+
+@contextmanager
+def _workflow(job: Job) -> Iterator[tuple[asyncio.Runner, Workflow]]:
+    """The workflow and the loop that it runs on."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        loaded = load(runner, job)
+        try:
+            yield runner, loaded.workflow
+        finally:
+            runner.run(loaded.close())
 
 
 def _prepare(

@@ -15,7 +15,7 @@ from typing import Any
 from turnout_runtime.bundle.code import explain
 from turnout_runtime.config import unlimited
 from turnout_runtime.errors import InvalidRequest
-from turnout_runtime.loading import load_workflow
+from turnout_runtime.loading import LoadedWorkflow, load_workflow
 from turnout_runtime.offline import facts
 from turnout_runtime.offline.database import database
 from turnout_runtime.offline.job import WINDOW, Job, Work
@@ -32,10 +32,10 @@ _log = logging.getLogger("turnout.batch")
 _Row = tuple[int, tuple[Any, ...]]
 
 
-def loaded(runner: asyncio.Runner, job: Job) -> Workflow:
-    """The job's workflow, set up on the runner's loop; raises a `StartError`."""
-    load = load_workflow(job.bundle, unlimited(WINDOW, job.batching), model_server=job.model_server)
-    return runner.run(load).workflow
+def load(runner: asyncio.Runner, job: Job) -> LoadedWorkflow:
+    """The job's workflow, set up on the runner's loop, to be closed there; raises a `StartError`."""
+    limits = unlimited(WINDOW, job.batching)
+    return runner.run(load_workflow(job.bundle, limits, model_server=job.model_server))
 
 
 class Worker:
