@@ -33,8 +33,8 @@ def claim(namespace: Namespace, name: str) -> Iterator[str]:
     try:
         do(namespace, f"open-{name}", ["chmod", "777", f"/{name}"], claims=[name])
         yield name
-        do(namespace, f"wipe-{name}", ["sh", "-c", f"rm -rf /{name}/*"], claims=[name])
     finally:
+        do(namespace, f"wipe-{name}", ["rm", "-rf", f"/node/turnout-{volume}"], node="/tmp")
         namespace.run("delete", "persistentvolume", volume, "--wait=false")
 
 
@@ -73,12 +73,20 @@ def serve(namespace: Namespace, name: str, command: list[str], port: int, **wher
 
 
 def helper_pod(
-    name: str, command: list[str], claims: list[str] | None = None, config_maps: Mapping[str, str] | None = None
+    name: str,
+    command: list[str],
+    claims: list[str] | None = None,
+    config_maps: Mapping[str, str] | None = None,
+    node: str | None = None,
 ) -> dict[str, Any]:
-    """A pod as root, with claims mounted at /NAME and ConfigMaps, by name, where they are told."""
+    """A pod as root, with claims mounted at /NAME, ConfigMaps, by name, where they are told, the node's folder at
+    /node."""
     places = {**{each: f"/{each}" for each in claims or ()}, **(config_maps or {})}
     volumes = [{"name": each, "persistentVolumeClaim": {"claimName": each}} for each in claims or ()]
     volumes += [{"name": each, "configMap": {"name": each}} for each in config_maps or ()]
+    if node:
+        places["node"] = "/node"
+        volumes.append({"name": "node", "hostPath": {"path": node}})
     container = {
         "name": "c",
         "image": system.images()["runtime"],
