@@ -303,8 +303,9 @@ def test_another_protocol_is_declined_and_the_request_answered(door: Wire) -> No
     assert statuses(door.exchange(b"CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n")) == [500]
 
 
-def test_a_defect_is_a_problem_and_no_traceback(door: Wire, caplog: pytest.LogCaptureFixture) -> None:
-    received = door.exchange(request(b"", "/defect"))
+@pytest.mark.parametrize("target", ["/defect", "/defect-at-once", "/defect-in-head"])
+def test_a_defect_is_a_problem_and_no_traceback(door: Wire, caplog: pytest.LogCaptureFixture, target: str) -> None:
+    received = door.exchange(request(b"", target))
     assert statuses(received) == [500]
     assert b"s3cret" not in received
     assert "the door failed" in caplog.text

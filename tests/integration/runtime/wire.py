@@ -38,6 +38,8 @@ class Scripted:
     answered: int = 0
 
     def begin(self, request: Request) -> bytes | None:
+        if request.target == b"/defect-in-head":
+            raise ZeroDivisionError("s3cret")
         return respond(request, 404, b"text/plain", b"no") if request.target == b"/no" else None
 
     def answer(self, request: Request, connection: Connection) -> Any:
@@ -47,6 +49,8 @@ class Scripted:
                 return self._text(request, request.body)
             case b"/big":
                 return self._text(request, b"x" * 1_000_000)
+            case b"/defect-at-once":
+                raise ZeroDivisionError("s3cret")
             case b"/stream":
                 return self._stream(request, connection)
         return self._task(request)

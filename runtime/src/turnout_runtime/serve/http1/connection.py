@@ -115,7 +115,10 @@ class Connection(asyncio.Protocol):
     def _start(self, request: Request) -> None:
         answer = request.refusal
         if answer is None:
-            begun = self._app.answer(request, self)
+            try:
+                begun = self._app.answer(request, self)
+            except Exception:
+                begun = self._defect(request)
             if type(begun) is not bytes:
                 self._task = self._loop.create_task(self._run(request, cast(Answer, begun)))
                 return
@@ -129,13 +132,17 @@ class Connection(asyncio.Protocol):
             self._transport.abort()  # the caller has gone, or the server ends
             return
         except Exception:
-            _log.exception("the door failed")
-            request.keep_alive = False
-            content = self._app.refuse(request, RequestError("the log of the pod has the details"))
+            content = self._defect(request)
         self._task = None
         self._streams = False
         self._send(request, content)
         self._proceed()
+
+    def _defect(self, request: Request) -> bytes:
+        """What to say when the application failed, which it must not."""
+        _log.exception("the door failed")
+        request.keep_alive = False
+        return self._app.refuse(request, RequestError("the log of the pod has the details"))
 
     def _send(self, request: Request, content: bytes | None) -> None:
         if content is not None:

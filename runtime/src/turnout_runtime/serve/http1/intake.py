@@ -1,5 +1,6 @@
 """What comes in on one connection: llhttp's events made into requests, and everything that is refused on the way."""
 
+import logging
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +14,7 @@ from turnout_runtime.serve.http1.response import CONTINUE
 if TYPE_CHECKING:
     from turnout_runtime.serve.http1.server import Server
 
+_log = logging.getLogger("turnout.serve")
 _SLICE = 16 * 1024  # bytes between two looks at the size of a head
 _FRAMING = 8  # bytes on the wire for a byte of body: a chunk of one byte has six
 
@@ -209,10 +211,11 @@ class Intake:
         self.more = True
         if self.stopped:  # refused already, or something after a last request
             return
-        cause = error.__context__
-        if cause is not None and not isinstance(cause, _Refused):
-            raise cause  # a defect of ours
-        request = self.request or Request()
+        request, cause = self.request or Request(), error.__context__
+        if cause is not None:
+            _log.error("the door failed", exc_info=cause)
+            self._refuse(request, RequestError("the log of the pod has the details"))
+            return
         if isinstance(error, httptools.HttpParserInvalidMethodError) and data[:1].isalpha():
             self._refuse(request, MethodNotAllowed("this method is not known"))
         else:

@@ -38,7 +38,7 @@ def tensor(name: Any, datatype: Any, shape: Any, data: Sequence[Any]) -> Tensor:
     """A checked tensor of shape [n] or [n, width]; raises `InvalidRequest` that names it."""
     if not isinstance(name, str) or not name:
         raise InvalidRequest("inputs: each needs a name")
-    if datatype not in DATATYPES:
+    if not isinstance(datatype, str) or datatype not in DATATYPES:
         raise InvalidRequest(f"inputs.{name}.datatype: must be one of {', '.join(sorted(DATATYPES))}")
     if (
         not isinstance(shape, list | tuple)
