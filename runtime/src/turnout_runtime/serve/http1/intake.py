@@ -239,9 +239,9 @@ class Intake:
         request = self.request
         if request is None:
             return
-        limit = self._limits.body_seconds if request.started else self._limits.head_seconds
+        limits = self._limits
+        part, limit = ("body", limits.body_seconds) if request.started else ("head", limits.head_seconds)
         if now - self._since > limit:
-            part = "body" if request.started else "head"
             self._refuse(request, RequestTooSlow(f"its {part} was not complete within {limit:g} s"))
 
     def stop(self) -> None:
