@@ -143,12 +143,11 @@ class Intake:
         request.method = parser.get_method()
         request.old = parser.get_http_version() != "1.1"
         request.keep_alive = parser.should_keep_alive() and not parser.should_upgrade()
-        headers = request.headers
         error = objection(request, self._limits)
         if error is not None:
             self._refuse(request, error)
             raise _Refused
-        if "expect" in headers and not request.old:
+        if "expect" in request.headers and not request.old:
             self._expected(request)
         else:
             request.refusal = self._app.begin(request)
