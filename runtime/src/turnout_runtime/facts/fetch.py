@@ -73,7 +73,7 @@ class Facts:
         """Whether any fact's value is older than its cache allows, because its source failed."""
         return any(fact.source == "stale" for fact in self.settled.values()) if self.settled else False
 
-    async def fetch(self, **keys: str | None) -> None:
+    async def fetch(self, /, **keys: str | None) -> None:
         """Fetch facts by name and key, all at once, each within its own timeout and the request's remaining budget.
 
         A key of None means that there is nothing to ask for. Never raises for a source that fails: the fact is then

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from turnout_runtime.facts.gather import Gather
 from turnout_runtime.facts.source import Found, NoSuchKey, Scope, SourceFailed
 from turnout_runtime.failure import redact
+from turnout_runtime.text import encodable
 
 _log = logging.getLogger("turnout.facts")
 _CONNECTIONS = 4
@@ -76,13 +77,6 @@ class RedisFacts:
 
     def get(self, key: str, scope: Scope) -> asyncio.Future[Found]:
         """See `FactSource.get`."""
-        if not key.isascii() and not _encodable(key):  # it would spoil the round trip for others
+        if not encodable(key):  # it would spoil the round trip for others
             raise NoSuchKey(key)
         return self._store.get(self._prefix + key, self._decode)
-
-
-def _encodable(key: str) -> bool:
-    try:
-        return bool(key.encode())
-    except UnicodeEncodeError:
-        return False

@@ -6,11 +6,13 @@ from typing import Any
 import orjson
 
 from turnout_runtime.facts import Fact
+from turnout_runtime.log.plain import plain
 from turnout_runtime.predict.ids import rfc3339
 from turnout_runtime.predict.prediction import STAGES, Prediction
 
 SCHEMA_VERSION = 2
 _NOTHING: dict[str, Any] = {}
+_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 _json = orjson.Fragment
 _NOT_REACHED: dict[str, float | None] = dict.fromkeys(STAGES)
 
@@ -27,47 +29,51 @@ class Identity:
 
 def encode(identity: Identity, prediction: Prediction) -> bytes:
     """The record as a JSON line. NaN features become null; stages that were not reached are null."""
+    document = _document(identity, prediction)
+    try:
+        return orjson.dumps(document, default=str, option=_OPTIONS)
+    except (TypeError, RecursionError):  # what a source or a workflow made up must not cost the record
+        return orjson.dumps(plain(document), option=_OPTIONS)
+
+
+def _document(identity: Identity, prediction: Prediction) -> dict[str, Any]:
     route, request, decision = prediction.route, prediction.request, prediction.decision
-    return orjson.dumps(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "prediction_id": prediction.prediction_id,
-            "request_id": request.request_id if request else route.request_id,
-            "time": rfc3339(prediction.time_ns),
-            "namespace": identity.namespace,
-            "objective": route.objective,
-            "model_deployment": identity.model_deployment,
-            "revision": identity.revision,
-            "bundle_digest": identity.bundle_digest,
-            "policy_version": route.policy_version,
-            "arm": route.arm,
-            "cohort": route.cohort,
-            "propensity": route.propensity,
-            "shadow": route.shadow,
-            "entity_id": request.entity_id if request else route.entity,
-            "feature_refs": _json(prediction.refs_json) if prediction.refs_json else _NOTHING if request else None,
-            "context": _json(prediction.context_json) if prediction.context_json else None,
-            "facts": {name: _fact(fact) for name, fact in prediction.facts.items()} if prediction.facts else _NOTHING,
-            "features": prediction.features,
-            "passes": prediction.passes,
-            "batch_size": prediction.batch_size,
-            "score": decision.score if decision else None,
-            "decision": decision.decision if decision else None,
-            "confidence": decision.confidence if decision else None,
-            "explanations_ref": decision.explanations_ref if decision else None,
-            "details": prediction.details if decision and decision.details is not None else None,
-            "fallback_used": prediction.fallback is not None,
-            "fallback": prediction.fallback,
-            "fallback_reason": prediction.fallback_reason,
-            "cache": _cache(prediction) if prediction.cache else None,
-            "exceeded": prediction.exceeded,
-            "stages_ms": _milliseconds(prediction),
-            "status": prediction.status,
-            "error_type": prediction.error_type,
-        },
-        default=str,  # a feature of an odd type must not cost the record
-        option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY,
-    )
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "prediction_id": prediction.prediction_id,
+        "request_id": request.request_id if request else route.request_id,
+        "time": rfc3339(prediction.time_ns),
+        "namespace": identity.namespace,
+        "objective": route.objective,
+        "model_deployment": identity.model_deployment,
+        "revision": identity.revision,
+        "bundle_digest": identity.bundle_digest,
+        "policy_version": route.policy_version,
+        "arm": route.arm,
+        "cohort": route.cohort,
+        "propensity": route.propensity,
+        "shadow": route.shadow,
+        "entity_id": request.entity_id if request else route.entity,
+        "feature_refs": _json(prediction.refs_json) if prediction.refs_json else _NOTHING if request else None,
+        "context": _json(prediction.context_json) if prediction.context_json else None,
+        "facts": {name: _fact(fact) for name, fact in prediction.facts.items()} if prediction.facts else _NOTHING,
+        "features": prediction.features,
+        "passes": prediction.passes,
+        "batch_size": prediction.batch_size,
+        "score": decision.score if decision else None,
+        "decision": decision.decision if decision else None,
+        "confidence": decision.confidence if decision else None,
+        "explanations_ref": decision.explanations_ref if decision else None,
+        "details": prediction.details if decision and decision.details is not None else None,
+        "fallback_used": prediction.fallback is not None,
+        "fallback": prediction.fallback,
+        "fallback_reason": prediction.fallback_reason,
+        "cache": _cache(prediction) if prediction.cache else None,
+        "exceeded": prediction.exceeded,
+        "stages_ms": _milliseconds(prediction),
+        "status": prediction.status,
+        "error_type": prediction.error_type,
+    }
 
 
 def _fact(fact: Fact) -> dict[str, Any]:

@@ -90,8 +90,10 @@ class Dataplane:
             prediction.fail(CallerGone())
             self._finish(prediction)
             raise
-        except Exception as error:  # the workflow is foreign code: whatever it raises ends this request only
-            prediction.fail(error)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # the workflow is foreign code: whatever it raises ends this request only
+            prediction.fail(_ordinary(error))
         self._finish(prediction)
         return prediction
 
@@ -183,8 +185,10 @@ class Dataplane:
             if _cancelled():
                 raise
             self._ladder.catch(ctx, prediction, WorkflowError("the workflow awaits something that was cancelled"))
-        except Exception as error:
-            self._ladder.catch(ctx, prediction, error)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            self._ladder.catch(ctx, prediction, _ordinary(error))
         else:
             settle(ctx, prediction)
             if self.cache is not None and prediction.cache_key is not None:
@@ -209,6 +213,11 @@ class Dataplane:
             shadow=route.shadow,
             time_ns=time_ns,
         )
+
+
+def _ordinary(error: BaseException) -> Exception:
+    """An error that ends a request, also for what would end the process: sys.exit(), or a panic of an extension."""
+    return error if isinstance(error, Exception) else WorkflowError(f"the workflow raised {type(error).__name__}")
 
 
 def _cancelled() -> bool:

@@ -50,11 +50,13 @@ class Ladder:
         try:
             decision = self._rules(ctx, error)
             return None if decision is None else self._contract.checked(decision)
-        except Exception as failure:  # foreign code: the next rung is there for this
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as failure:  # foreign code: the next rung is there for this
             self._tell("rules() failed", prediction, failure)
             return None
 
-    def _tell(self, message: str, prediction: Prediction, error: Exception) -> None:
+    def _tell(self, message: str, prediction: Prediction, error: BaseException) -> None:
         if self._throttle.allows(f"{message}: {word(error)}"):
             fields = {"prediction_id": prediction.prediction_id, "reason": word(error)}
             _log.warning(message, exc_info=None if isinstance(error, RequestError) else error, extra=fields)

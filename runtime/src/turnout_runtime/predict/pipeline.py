@@ -1,7 +1,7 @@
 """The stages of one workflow in their order, each within its part of the request's time."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from math import inf
 from typing import Any
 
@@ -85,7 +85,7 @@ class Pipeline:
         prediction.features = as_named(self._names, row)
         return await self._model(ctx, prediction, row)
 
-    async def _facts(self, prediction: Prediction, fetch: Callable[..., Any], *args: Any, **keys: Any) -> None:
+    async def _facts(self, prediction: Prediction, fetch: Callable[..., Any], /, *args: Any, **keys: Any) -> None:
         began = prediction.enter("facts")
         budget = self._budget.facts_seconds
         if budget is None:
@@ -138,13 +138,21 @@ class Pipeline:
 
 async def _decision(result: Any, emit: Emit | None) -> object:
     """The decision that a `decide` comes to, its chunks sent on their way; None when it yields none."""
-    if not hasattr(result, "__aiter__"):
-        return await result if hasattr(result, "__await__") else result
+    if hasattr(result, "__await__"):
+        result = await result
+    return await _last(result, emit) if hasattr(result, "__aiter__") else result
+
+
+async def _last(items: AsyncIterator[Any], emit: Emit | None) -> object:
     last: object = None
-    async for item in result:
-        if isinstance(last, Decision):
-            raise WorkflowError("decide() yields after its Decision")
-        last = item
-        if emit is not None and not isinstance(item, Decision):
-            await emit(item)
+    try:
+        async for item in items:
+            if isinstance(last, Decision):
+                raise WorkflowError("decide() yields after its Decision")
+            last = item
+            if emit is not None and not isinstance(item, Decision):
+                await emit(item)
+    finally:
+        if isinstance(items, AsyncGenerator):
+            await items.aclose()  # what it holds must not wait for the garbage collector
     return last

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import orjson
-from pydantic import BaseModel
 
 from turnout_runtime.errors import (
     BodyTooLarge,
@@ -91,8 +90,7 @@ class Prediction:
     @property
     def details(self) -> Any:
         """The decision's details as JSON holds them."""
-        details = self.decision and self.decision.details
-        return details.model_dump(mode="json") if isinstance(details, BaseModel) else details
+        return self.decision and self.decision.details
 
     @property
     def fallback_used(self) -> bool:

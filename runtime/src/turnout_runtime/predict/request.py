@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from turnout_runtime.errors import InvalidRequest
 from turnout_runtime.predict.route import Route
+from turnout_runtime.text import encodable
 from turnout_runtime.validation import describe
 from turnout_runtime.workflow import Request
 
@@ -71,6 +72,8 @@ def _identifier(document: Document, field: str) -> str | None:
         return None
     if not isinstance(value, str) or not 0 < len(value) <= _MAX_ID:
         raise InvalidRequest(f"{field}: must be a string of 1 to {_MAX_ID} characters")
+    if not encodable(value):
+        raise InvalidRequest(f"{field}: has lone surrogates, which are no characters")
     return value
 
 
@@ -86,5 +89,5 @@ def _object(document: Document, field: str, *, required: bool) -> Mapping[str, A
 def _row(features: Any) -> list[float]:
     try:
         return [float(value) for value in features]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InvalidRequest("features: must be a list of numbers") from None

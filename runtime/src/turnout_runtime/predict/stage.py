@@ -7,7 +7,9 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from turnout_runtime.workflow.threads import placement
@@ -15,6 +17,7 @@ from turnout_runtime.workflow.threads import placement
 _log = logging.getLogger("turnout.predict")
 SLOW = 0.002  # seconds; what a stage may keep all other requests waiting for
 _SMOOTHING = 1 / 16
+_WORKERS = len(os.sched_getaffinity(0)) + 4
 _OUTLIER = 5 * SLOW  # one long pause of the machine is no reason to pay for a thread ever after
 
 
@@ -28,19 +31,45 @@ class Threads:
     def __init__(self, slow: set[str] | None = None) -> None:
         self.slow = set() if slow is None else slow
         self._pool: ThreadPoolExecutor | None = None
+        self._places = asyncio.Semaphore(_WORKERS)
 
-    def run(self, function: Callable[..., Any], *args: Any) -> "asyncio.Future[Any]":
-        """The function's result, later; cancelling gives it up unless it runs already."""
+    async def run(self, function: Callable[..., Any], *args: Any) -> Any:
+        """The function's result, awaited where it is to be; cancelling gives it up, but does not end the thread.
+
+        Who waits for a thread waits here and not in the pool, which would keep what was given up behind threads that
+        hang.
+        """
+        await self._places.acquire()
+        try:
+            job = self._submit(partial(_call, function, *args))
+        except BaseException:
+            self._places.release()
+            raise
+        loop = asyncio.get_running_loop()
+        job.add_done_callback(lambda _: self._leave(loop))
+        result = await asyncio.wrap_future(job)
+        return await result if hasattr(result, "__await__") else result
+
+    def _submit(self, call: Callable[[], Any]) -> "Future[Any]":
         if self._pool is None:
-            workers = len(os.sched_getaffinity(0)) + 4
-            self._pool = ThreadPoolExecutor(workers, thread_name_prefix="turnout-stage")
-        context = contextvars.copy_context()
-        return asyncio.get_running_loop().run_in_executor(self._pool, context.run, function, *args)
+            self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="turnout-stage")
+        return self._pool.submit(contextvars.copy_context().run, call)
+
+    def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(self._places.release)
 
     def close(self) -> None:
         """Give up what has not begun."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _call(function: Callable[..., Any], *args: Any) -> Any:
+    try:
+        return function(*args)
+    except StopIteration as error:  # a future would refuse it, and nobody would ever hear of it
+        raise RuntimeError("a stage raised StopIteration") from error
 
 
 class Stage:

@@ -1,7 +1,7 @@
 """Everything a workflow knows about the request it answers."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Generic, cast
 
 from typing_extensions import TypeVar
 
+from turnout_runtime.errors import WorkflowError
 from turnout_runtime.facts import Facts
+from turnout_runtime.workflow.decision import check_text
 
 if TYPE_CHECKING:
     from turnout_runtime.models import Model
@@ -89,10 +91,23 @@ class Context(Generic[InputT]):
         return max(0.0, self._remaining())
 
     def fallback(self, step: str) -> None:
-        """Mark the answer as one that rests on a fallback of the workflow's own; `step` names it in the record."""
+        """Mark the answer as one that rests on a fallback of the workflow's own; `step` names it in the record.
+
+        Raises `WorkflowError` for what is no name.
+        """
+        check_text("ctx.fallback(step)", step)
+        if not step:
+            raise WorkflowError("ctx.fallback(step): the name is empty")
         self.fallback_step = step
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
-        """A logger that carries the request id; JSON lines on the pod's stderr."""
-        return logging.LoggerAdapter(_log, {"request_id": self.request.request_id})
+        """A logger that adds the request id to what `extra` holds; JSON lines on the pod's stderr."""
+        return _RequestLog(_log, {"request_id": self.request.request_id})
+
+
+class _RequestLog(logging.LoggerAdapter[logging.Logger]):
+    """The standard library's own would replace the caller's `extra`."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        return msg, {**kwargs, "extra": {**kwargs.get("extra", {}), **(self.extra or {})}}
