@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from math import isfinite
 
 from turnout_runtime.errors import RequestTimeout, TurnoutError, WorkflowError
-from turnout_runtime.models.line import Waiting
 from turnout_runtime.models.outcome import Outcome
 from turnout_runtime.models.stats import ModelStats
+from turnout_runtime.models.waiting import Waiting
 
 
 class Answers:
@@ -38,6 +38,15 @@ class Answers:
         if not future.done():
             self._stats.late += 1
             future.set_exception(RequestTimeout(f"model {self._name!r} did not answer in the {seconds:.3g} s left"))
+
+    def refuse(self, row: Waiting) -> None:
+        """The row would not be answered by its deadline, so nothing is computed for it."""
+        _, future, _, _, alarm = row
+        if alarm is not None:
+            alarm.cancel()
+        if not future.done():
+            self._stats.late += 1
+            future.set_exception(RequestTimeout(f"model {self._name!r} is too busy to answer in the time left"))
 
     def _error(self, outcome: Outcome) -> Exception:
         """This row's error; several rows never share one, since each traceback grows where it is raised."""

@@ -6,31 +6,36 @@ the configuration gives it a delay and its own time allows it.
 """
 
 import asyncio
-import contextlib
 import logging
 from asyncio import get_running_loop
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isfinite
 from time import perf_counter
+from typing import TypeAlias
 
 from turnout_runtime.config import Batching
 from turnout_runtime.errors import WorkflowError
 from turnout_runtime.models.answers import Answers
-from turnout_runtime.models.line import Line, Waiting
+from turnout_runtime.models.costs import Costs
+from turnout_runtime.models.engine import Engine
+from turnout_runtime.models.line import Hooks, Line
 from turnout_runtime.models.outcome import (
     AsyncRunner,
     Outcome,
     Runner,
+    failed,
     outcomes,
     padded,
     padded_remote,
-    remote_outcomes,
     wrong_count,
 )
-from turnout_runtime.models.pace import QUICK, Pace
+from turnout_runtime.models.pace import QUICK, SLOW, Pace
 from turnout_runtime.models.stats import ModelStats
-from turnout_runtime.models.worker import Worker
+from turnout_runtime.models.waiting import Waiting
 from turnout_runtime.workflow.features import Row
+
+_Fresh: TypeAlias = "tuple[Row, asyncio.Future[float], float | None]"
+"""A row of this turn of the loop, its answer, and the seconds that are left for it."""
 
 _log = logging.getLogger("turnout.models")
 
@@ -39,7 +44,8 @@ class Batcher:
     """Collects rows of one model and runs them in batches of at most `max_size`, in the order of their arrival.
 
     Quick runs happen on the event loop. Slow ones happen in a thread, one at a time. With `remote` they happen on a
-    server, up to `slots` at a time. A row that has left the loop, or waits to, is given up at its deadline.
+    server, up to `slots` at a time. A row that has left the loop, or waits to, is given up at its deadline, or as soon
+    as it is clear that it will not be answered by then. `clock` measures runs on the loop, in seconds.
     """
 
     def __init__(
@@ -51,24 +57,26 @@ class Batcher:
         *,
         remote: AsyncRunner | None = None,
         slots: int = 1,
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
         batching = batching or Batching()
         alone = batching.strategy == "none"
         self.max_size = 1 if alone else batching.max_size
         self.stats = ModelStats()
         self.pace = Pace()
+        self.costs = Costs()
+        self._clock = clock
         self._answers = Answers(name, self.stats)
         self._name, self._width, self._slots = name, width, slots
-        fixed = batching.strategy == "fixed"
+        self._exact = fixed = batching.strategy == "fixed"
         self.run = padded(run, self.max_size) if fixed else run
         self._remote = padded_remote(remote, self.max_size) if remote is not None and fixed else remote
         self._delay = 0.0 if alone else batching.max_delay_seconds
         self._told_slow = False
-        self._worker: Worker | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._engine = Engine(name, self.run, self._note, clock)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reset()
-        self._choose_path()
+        self._size_up()
 
     @property
     def waiting(self) -> int:
@@ -80,16 +88,16 @@ class Batcher:
         """Whether runs happen in a thread at present."""
         return self.pace.slow and self._remote is None
 
-    def seed(self, seconds: float) -> None:
-        """Begin with what warm-up measured for a run of one row."""
+    def seed(self, seconds: float, rows: int = 1, full: float | None = None) -> None:
+        """Begin with what warm-up measured for a run of one row, and for one of `rows`."""
         self.pace.seed(seconds)
+        self.costs.seed(seconds, rows, full)
+        self._size_up()
         self._choose_path()
 
     def close(self) -> None:
         """End the thread, if there is one."""
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
+        self._engine.close()
 
     def submit(self, row: Row, remaining: float | None = None) -> "asyncio.Future[float]":
         """The row's finite score, in the future; its errors are for this row alone.
@@ -106,20 +114,27 @@ class Batcher:
         if not self._eager:
             self._queue(loop, row, future, remaining)
         elif self.max_size == 1:
-            self._run_here([(row, future, 0.0, None, None)])
+            self._engine.here(loop, [(row, future, 0.0, None, None)])
         else:
             if not self._fresh:
                 loop.call_soon(self._flush)
-            self._fresh.append((row, future))
+            self._fresh.append((row, future, remaining))
         return future
 
     def _reset(self) -> None:
-        self._fresh: list[tuple[Row, asyncio.Future[float]]] = []
-        self._line = Line(self.max_size, self._slots, self._begin)
+        self._fresh: list[_Fresh] = []
+        hooks = Hooks(self._begin, self._answers.refuse, self._choose_path)
+        self._line = Line(self.max_size, self._slots, self.costs, hooks, exact=self._exact)
+        self._choose_path()
 
     def _choose_path(self) -> None:
         """Without a delay and with runs on the loop there is nothing to keep track of: that is the hot path."""
-        self._eager = self._delay == 0 and self._remote is None and not self.pace.slow
+        self._eager = self._delay == 0 and self._remote is None and not self.pace.slow and self._line.idle
+
+    def _size_up(self) -> None:
+        """How many rows of one turn may run on the loop: those behind many others need their deadlines watched."""
+        self._room = self.costs.within(SLOW)
+        self._at_once = min(self._room, self.max_size)
 
     def _flush(self) -> None:
         """Run what arrived in this turn of the loop; after a full batch others have a turn first.
@@ -127,23 +142,24 @@ class Batcher:
         Each instruction here is paid by every prediction, so this says in one place what the line's way says in many.
         """
         fresh, self._fresh = self._fresh, []
-        if len(fresh) > self.max_size:
-            fresh, self._fresh = fresh[: self.max_size], fresh[self.max_size :]
-            get_running_loop().call_soon(self._flush)
+        if len(fresh) > self._at_once:
+            fresh = self._cut(fresh)
         rows, futures = [], []
-        for row, future in fresh:
+        for row, future, _ in fresh:
             if not future.done():
                 rows.append(row)
                 futures.append(future)
         if not rows:
             return
-        started = perf_counter()
+        started = self._clock()
         try:
             scores: Sequence[Outcome] = self.run(rows)
         except Exception:  # rare, so that finding the row to blame may run the batch once more
             scores = outcomes(self.run, rows)
-        seconds = perf_counter() - started
-        self._count(len(rows), seconds)
+        seconds = self._clock() - started
+        self.stats.add(len(rows), seconds)
+        if seconds > QUICK or self.pace.mean > QUICK:  # else it has nothing to tell
+            self._learn(len(rows), seconds, seconds, scores)
         if len(scores) != len(rows):
             scores = [wrong_count(scores, rows)] * len(rows)
         for future, score in zip(futures, scores):  # noqa: B905  # of one length
@@ -152,6 +168,23 @@ class Batcher:
             else:
                 self._answers.fail(future, score)
 
+    def _cut(self, fresh: list[_Fresh]) -> list[_Fresh]:
+        """The part of too many rows to run now: a full batch, or none where the last ones would wait for long."""
+        loop = get_running_loop()
+        if len(fresh) <= self._room:
+            self._fresh = fresh[self.max_size :]
+            loop.call_soon(self._flush)
+            return fresh[: self.max_size]
+        self._eager, self._fresh = False, fresh
+        self._line_up(loop)
+        return []
+
+    def _line_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Put the rows of this turn in line."""
+        fresh, self._fresh = self._fresh, []
+        for row, future, remaining in fresh:
+            self._queue(loop, row, future, remaining)
+
     def _queue(
         self, loop: asyncio.AbstractEventLoop, row: Row, future: "asyncio.Future[float]", remaining: float | None
     ) -> None:
@@ -159,7 +192,7 @@ class Batcher:
         if remaining is None:
             self._line.put(loop, (row, future, now + self._delay, None, None))
             return
-        hold = self._delay if remaining > self._delay + 2 * self.pace.mean else 0.0
+        hold = self._delay if remaining > self._delay + self.costs.need(self.max_size) else 0.0
         alarm = loop.call_later(remaining, self._answers.give_up, future, remaining)
         self._line.put(loop, (row, future, now + hold, now + remaining, alarm))
 
@@ -167,63 +200,33 @@ class Batcher:
         """Start a batch of the line; whether it goes on beside the loop."""
         assert self._loop is not None
         if self._remote is not None:
-            task = self._loop.create_task(self._run_there(self._loop, self._remote, batch))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        elif self.pace.slow:
-            self._run_apart(self._loop, batch)
+            self._engine.there(self._loop, batch, self._line.release, self._remote)
+        elif self.pace.slow or self.costs.time(len(batch)) > SLOW:
+            self._engine.apart(self._loop, batch, self._line.release)
         else:
-            self._run_here(batch)
+            self._engine.here(self._loop, batch)
             return False
         return True
 
-    def _run_here(self, batch: list[Waiting]) -> None:
-        started = perf_counter()
-        scores = outcomes(self.run, [row[0] for row in batch])
-        self._count(len(batch), perf_counter() - started)
+    def _note(self, batch: list[Waiting], scores: Sequence[Outcome], seconds: float, whole: float) -> None:
+        """Answer a batch of the line; the engine says how long it took."""
+        self.stats.add(len(batch), seconds)
+        self._learn(len(batch), seconds, whole, scores)
         self._answers.give(batch, scores)
 
-    def _run_apart(self, loop: asyncio.AbstractEventLoop, batch: list[Waiting]) -> None:
-        rows, line = [row[0] for row in batch], self._line
-
-        def job() -> None:
-            started = perf_counter()
-            scores = outcomes(self.run, rows)
-            seconds = perf_counter() - started
-            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
-                loop.call_soon_threadsafe(self._finish, line, batch, scores, seconds)
-
-        self._worker = self._worker or Worker(self._name)
-        self._worker.submit(job)
-
-    async def _run_there(self, loop: asyncio.AbstractEventLoop, remote: AsyncRunner, batch: list[Waiting]) -> None:
-        ends = [row[3] for row in batch]
-        last = None if None in ends else max(end for end in ends if end is not None)
-
-        def left() -> float | None:
-            return None if last is None else max(0.0, last - loop.time())
-
-        started, line = perf_counter(), self._line
-        scores = await remote_outcomes(remote, [row[0] for row in batch], left)
-        self._finish(line, batch, scores, perf_counter() - started)
-
-    def _finish(self, line: Line, batch: list[Waiting], scores: Sequence[Outcome], seconds: float) -> None:
-        """Answer a batch that ran beside the loop, and begin the next one."""
-        self._count(len(batch), seconds)
-        self._answers.give(batch, scores)
-        line.release()
-
-    def _count(self, rows: int, seconds: float) -> None:
-        self.stats.add(rows, seconds)
-        pace = self.pace
-        if seconds > QUICK or pace.mean > QUICK or self._delay:  # else it has nothing to tell
-            slow = pace.slow
-            pace.observe(seconds)
-            if pace.slow is not slow:
-                self._change_path()
+    def _learn(self, rows: int, seconds: float, whole: float, scores: Sequence[Outcome]) -> None:
+        slow = self.pace.slow
+        self.pace.observe(seconds)
+        if not any(map(failed, scores)):
+            self.costs.observe(rows, whole)
+            self._size_up()
+        if self.pace.slow is not slow:
+            self._change_path()
 
     def _change_path(self) -> None:
         self._choose_path()
+        if self._fresh and not self._eager:
+            self._line_up(get_running_loop())
         if self.threaded and not self._told_slow:
             self._told_slow = True
             _log.info("model runs in a thread", extra={"model": self._name, "mean_ms": round(self.pace.mean * 1e3, 2)})

@@ -101,7 +101,8 @@ def warm(model: Model, width: int, rows: int, names: Sequence[str] = ()) -> None
     try:
         activation = peak_growth(lambda: model.run(row), base)
         batch = peak_growth(lambda: model.run(full), base)
-        model.measured(min(_seconds(lambda: model.run(row)) for _ in range(_TIMED_RUNS)))
+        one = min(_seconds(lambda: model.run(row)) for _ in range(_TIMED_RUNS))
+        model.measured(one, len(full), _seconds(lambda: model.run(full)))
     except StartError:
         raise
     except Exception as error:  # whatever the library raises, the pod must say it and not serve

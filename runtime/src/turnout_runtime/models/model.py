@@ -85,14 +85,14 @@ class Model:
         """Score of one row, for a caller that has `remaining` seconds (None: no limit).
 
         Raises `WorkflowError` for a row of the wrong length, one that the model fails on, or a score that is not
-        finite; `RequestTimeout` when a slow model or a server has no answer in time; `ModelUnavailable` when the
-        server does not answer at all.
+        finite; `RequestTimeout` when a slow model or a server has no answer in time, or as soon as it is clear that
+        it will not; `ModelUnavailable` when the server does not answer at all.
         """
         return await self._batcher.submit(row, remaining)
 
-    def measured(self, seconds: float) -> None:
-        """Tell how long a warm run of one row takes, so that a slow model is off the event loop from its first row."""
-        self._batcher.seed(seconds)
+    def measured(self, seconds: float, rows: int = 1, full: float | None = None) -> None:
+        """Tell how long a warm run of one row takes, and one of `rows`: batches are planned by it from the first on."""
+        self._batcher.seed(seconds, rows, full)
 
     async def close(self) -> None:
         """Give back threads, connections and shared memory; rows that still wait are not answered."""

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
-from turnout_runtime.errors import TurnoutError, WorkflowError
+from turnout_runtime.errors import RequestTimeout, TurnoutError, WorkflowError
 from turnout_runtime.workflow.features import Row
 
 Runner: TypeAlias = Callable[[Sequence[Row]], Sequence[float]]
@@ -43,6 +43,11 @@ async def remote_outcomes(run: AsyncRunner, rows: Sequence[Row], left: Callable[
             return [error]
     half = len(rows) // 2
     return [*await remote_outcomes(run, rows[:half], left), *await remote_outcomes(run, rows[half:], left)]
+
+
+def failed(outcome: Outcome) -> bool:
+    """Whether its run says nothing about the time that runs take: an error may come at once, or after many runs."""
+    return isinstance(outcome, Exception) and not isinstance(outcome, RequestTimeout)
 
 
 def wrong_count(scores: Sequence[object], rows: Sequence[Row]) -> WorkflowError:
