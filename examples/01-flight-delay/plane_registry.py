@@ -1,6 +1,7 @@
 """The aircraft registry of the example: GET /planes/<tail number> answers year and seats, or 404."""
 
 import json
+import signal
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,6 +32,7 @@ class Registry(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # as the first process of a container it would be deaf to it
     Registry.planes = json.loads(Path(sys.argv[1]).read_text())
     with ThreadingHTTPServer(("", int(sys.argv[2])), Registry) as server:
         print(f"listening on port {server.server_port}", flush=True)

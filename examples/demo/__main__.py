@@ -6,7 +6,7 @@ import time
 
 from rich.markup import escape
 
-from demo import chapters, prepare, system
+from demo import chapters, doors, prepare, system
 from demo.example import NAMESPACE
 from demo.screen import Screen
 from demo.shell import CommandFailed
@@ -47,6 +47,9 @@ def up(screen: Screen, flights: int) -> None:
     chapters.outcomes(screen, replay, bundles)
     chapters.one_record(screen, replay)
     chapters.change_weight(screen, replay, url)
+    seen = [answer.question.flight for answer in replay.answers]
+    doors.other_doors(screen, url, seen)
+    doors.outage(screen, url, seen)
     conclude(screen, url, time.monotonic() - started)
 
 
