@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -10,9 +11,12 @@ from turnout_runtime.config import AnswerCache
 from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.predict.aging import Aging
 from turnout_runtime.predict.prediction import Prediction
+from turnout_runtime.predict.route import Route
 from turnout_runtime.workflow import Decision, Request
 
 _ROOTS = ("context", "feature_refs")
+_LONG = 128  # bytes; keys are made of what callers send, and thousands of them are kept
+_FINE = (None, "not_found", "no_key")  # reasons of facts that were not live, though nothing failed
 
 
 @dataclass(slots=True)
@@ -28,7 +32,8 @@ class CacheStats:
 class AnswersByKey:
     """Remembers decisions that rest on no fallback, under the values of `key_fields`.
 
-    A field that a request lacks counts as null. Precomputed features are no question, so they are not looked up.
+    A field that a request lacks counts as null. Precomputed features are no question, so they are not looked up. Each
+    objective and arm has answers of its own, and shadows theirs, since a workflow may answer them in other ways.
     """
 
     def __init__(self, settings: AnswerCache, memory: Aging[Decision] | None = None) -> None:
@@ -39,12 +44,13 @@ class AnswersByKey:
         self._paths = [_path(field) for field in settings.key_fields]
         self.stats = CacheStats()
 
-    def key(self, request: Request) -> bytes | None:
+    def key(self, route: Route, request: Request) -> bytes | None:
         """What the answer is remembered under; None for a request that has no question in it."""
         if request.features is not None:
             return None
-        values = [_value(request, path) for path in self._paths]
-        return orjson.dumps(values, default=str, option=orjson.OPT_SORT_KEYS)
+        values = [route.objective, route.arm, route.shadow, *(_value(request, path) for path in self._paths)]
+        key = orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
+        return key if len(key) <= _LONG else blake2b(key).digest()
 
     def fresh(self, key: bytes, prediction: Prediction) -> bool:
         """Answer from memory while the answer is fresh; whether it was."""
@@ -70,8 +76,9 @@ class AnswersByKey:
         return True
 
     def keep(self, key: bytes, prediction: Prediction) -> None:
-        """Remember an answer of the workflow, unless it rests on a fallback."""
-        if prediction.decision is not None and prediction.fallback is None:
+        """Remember an answer of the workflow, unless it rests on a fallback or lacks a fact that could not be had."""
+        whole = all(fact.reason in _FINE for fact in prediction.facts.values())
+        if whole and prediction.decision is not None and prediction.fallback is None:
             self._memory.put(key, prediction.decision)
 
 

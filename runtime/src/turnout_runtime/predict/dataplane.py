@@ -139,7 +139,8 @@ class Dataplane:
         self, replays: Replays, digest: bytes, prediction: Prediction, emit: Emit | None
     ) -> Prediction | None:
         assert prediction.request is not None
-        key = prediction.route.objective, prediction.request.request_id
+        route = prediction.route
+        key = route.objective, route.shadow, prediction.request.request_id
         with self.expiry.until(prediction.limit):
             first = await replays.first(key, digest)
         if first is not None:
@@ -158,7 +159,7 @@ class Dataplane:
         assert context is not None
         if self._context_model is not None and (request.context or request.features is None):
             typed = parse_context(self._context_model, context)
-        if self.cache is not None and (key := self.cache.key(request)) is not None:
+        if self.cache is not None and (key := self.cache.key(prediction.route, request)) is not None:
             prediction.cache_key = key
             if self.cache.fresh(key, prediction):
                 return

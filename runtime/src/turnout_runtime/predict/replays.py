@@ -13,7 +13,8 @@ from turnout_runtime.predict.prediction import Prediction
 from turnout_runtime.predict.request import Document
 from turnout_runtime.workflow import Request
 
-Key = tuple[str, str]
+_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_SERIALIZE_NUMPY
+Key = tuple[str, bool, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class _Running:
 
 
 class Replays:
-    """First answers by objective and request_id. `replayed` and `conflicts` count what came again.
+    """First answers by objective, shadow and request_id. `replayed` and `conflicts` count what came again.
 
     Only answers are kept: a request that failed may be tried again. Whoever comes while the first one runs waits for
     it, and takes its place when it fails.
@@ -69,7 +70,7 @@ class Replays:
 
 def digest_of(document: Document) -> bytes:
     """Equal for equal JSON documents, however they are written."""
-    return xxhash.xxh3_128_digest(orjson.dumps(document, default=str, option=orjson.OPT_SORT_KEYS))
+    return xxhash.xxh3_128_digest(orjson.dumps(document, default=list, option=_OPTIONS))
 
 
 def _lean(prediction: Prediction) -> Prediction:

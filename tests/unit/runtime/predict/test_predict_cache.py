@@ -5,15 +5,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.runtime.predict.planes import ROUTE, body, plane, serving
+from tests.unit.runtime.predict.planes import ROUTE, Flow, body, plane, serving
 
 from turnout_runtime.config import AnswerCache
 from turnout_runtime.errors import ConfigInvalid
+from turnout_runtime.facts import FactRule, Found, NoSuchKey, Scope
 from turnout_runtime.log.record import Identity, encode
 from turnout_runtime.predict.aging import Aging
+from turnout_runtime.predict.build import dataplane
 from turnout_runtime.predict.cache import AnswersByKey
 from turnout_runtime.predict.prediction import Prediction
-from turnout_runtime.workflow import Request
+from turnout_runtime.workflow import Context, Request
 
 CACHE = {"ttlSeconds": 60, "keyFields": ["context.x", "entity_id"]}
 
@@ -81,7 +83,7 @@ def test_the_key_is_the_declared_fields(
     fields: list[str], one: dict[str, Any], other: dict[str, Any], same: bool
 ) -> None:
     cache = AnswersByKey(AnswerCache(ttlSeconds=1, keyFields=fields))
-    keys = [cache.key(Request("r", "e", {}, context)) for context in (one, other)]
+    keys = [cache.key(ROUTE, Request("r", "e", {}, context)) for context in (one, other)]
     assert (keys[0] == keys[1]) is same
 
 
@@ -95,6 +97,39 @@ def test_the_configuration_reaches_the_cache() -> None:
     assert serving(cache=CACHE).cache is not None
     assert plane([], cache=CACHE).cache is not None
     assert plane([]).cache is None
+
+
+@pytest.mark.parametrize("other", [{"objective": "b"}, {"arm": "canary"}, {"arm": None}, {"shadow": True}])
+async def test_an_answer_is_of_one_objective_and_arm(other: dict[str, Any]) -> None:
+    seen: list[Prediction] = []
+    one = plane(seen, cache=CACHE)
+    for route in (ROUTE, ROUTE._replace(**other), ROUTE._replace(policy_version="v2")):
+        await one.predict(route, body())
+    assert [p.cache for p in seen] == ["miss", "miss", "hit"]
+
+
+async def test_an_answer_without_a_fact_that_could_not_be_had_is_not_remembered() -> None:
+    class Failing:
+        def get(self, key: str, scope: Scope) -> Found:
+            raise NoSuchKey(key) if key == "none" else ConnectionError
+
+    class Asking(Flow):
+        async def fetch(self, ctx: Context) -> None:
+            await ctx.facts.fetch(f=ctx.input.get("fact"))
+
+    flow, seen = Asking(), list[Prediction]()
+    flow.models = plane([], Flow()).workflow.models
+    one = dataplane(flow, {"f": FactRule(Failing(), 1.0)}, serving(cache=CACHE), "r", seen.append)
+    for context in ({"fact": "down"}, {"fact": "none"}, {}):
+        await one.predict(ROUTE, body(**context))
+    assert [(p.cache, p.error) for p in seen] == [("miss", None), ("miss", None), ("hit", None)]
+
+
+def test_long_values_make_no_long_keys() -> None:
+    cache = AnswersByKey(AnswerCache(ttlSeconds=1, keyFields=["context.a"]))
+    keys = {cache.key(ROUTE, Request("r", "e", {}, {"a": letter * 100_000})) for letter in "abc"}
+    assert len(keys) == 3
+    assert all(key is not None and len(key) < 200 for key in keys)
 
 
 _STEPS = st.lists(

@@ -63,6 +63,14 @@ async def test_only_the_callers_own_ids_count_and_each_objective_has_its_own() -
     assert len(seen) == 4
 
 
+async def test_a_shadow_copy_is_no_replay_and_a_request_none_of_its_shadow() -> None:
+    seen: list[Prediction] = []
+    one = _plane(seen)
+    for shadow in (True, False, True, False):
+        await one.predict(ROUTE._replace(shadow=shadow), body("r"))
+    assert [p.route.shadow for p in seen] == [True, False]
+
+
 async def test_who_comes_meanwhile_waits_for_the_first() -> None:
     seen: list[Prediction] = []
     flow = Counting()
