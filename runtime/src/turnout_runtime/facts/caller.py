@@ -2,7 +2,7 @@
 
 from turnout_runtime.errors import InvalidRequest
 from turnout_runtime.facts.source import Found, NoSuchKey, Scope, Value
-from turnout_runtime.facts.values import copier, dated
+from turnout_runtime.facts.values import copied, dated
 
 
 class CallerFacts:
@@ -16,7 +16,7 @@ class CallerFacts:
         sent = scope.caller.get(self._field)
         if sent is None:
             raise NoSuchKey(self._field)
-        found = dated(copier(self._value(sent))(), self._timestamp_field)
+        found = dated(copied(self._value(sent)), self._timestamp_field)
         found.origin = "caller"
         return found
 

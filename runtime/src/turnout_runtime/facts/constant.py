@@ -4,7 +4,6 @@ Registered as the plug-in `constant`. Options: `value`, the same for every key, 
 """
 
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 from turnout_runtime.facts.source import Scope, Value
@@ -22,5 +21,5 @@ class ConstantFacts:
             raise ValueError("every one of values must be an object")
 
     def get(self, key: str, scope: Scope) -> Value | None:
-        """What is under the key, for the caller to keep; None when there is nothing."""
-        return deepcopy(self._value if self._value is not None else self._values.get(key))
+        """What is under the key; None when there is nothing."""
+        return self._value if self._value is not None else self._values.get(key)

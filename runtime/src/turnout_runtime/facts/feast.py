@@ -6,6 +6,7 @@ Its reading blocks, so it happens in threads, one round trip for what is wanted 
 import asyncio
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.facts.gather import Gather
 from turnout_runtime.facts.source import Found, Scope, SourceFailed
 from turnout_runtime.facts.threads import in_thread
+from turnout_runtime.text import encodable
 
 T = TypeVar("T")
 _log = logging.getLogger("turnout.facts")
@@ -23,6 +25,8 @@ _LANES = 4
 _STUCK = 1.0  # seconds after which a thread is given up
 _MOST_STUCK = 64  # threads that hang at once, before no more are started
 _OPENING = 60.0  # seconds that the start may wait for the import and the registry
+_BITS = {"INT32": 31, "INT64": 63}
+_INTEGER = re.compile("-?[0-9]{1,19}")
 _TIMESTAMP = "__ts"  # what Feast appends to a feature's name for its time
 
 
@@ -126,7 +130,8 @@ class FeastFacts:
         return await self._store.read(lambda store: self._read(store, keys))
 
     def _read(self, store: Any, keys: Sequence[str]) -> list[Found | None]:
-        entities = [_entity(self._key_type(store), key) for key in keys]
+        bits = self._bits(store)
+        entities = [_entity(bits, key) for key in keys]
         rows = [{self._join_key: entity} for entity in entities if entity is not None]
         if not rows:
             return [None] * len(keys)
@@ -136,12 +141,12 @@ class FeastFacts:
         found = iter([_found(columns, names, row) for row in range(len(rows))])
         return [None if entity is None else next(found) for entity in entities]
 
-    def _key_type(self, store: Any) -> type:
-        """Feast takes no text for a number."""
+    def _bits(self, store: Any) -> int | None:
+        """How wide keys are that are numbers: Feast takes no text for them."""
         for entity in store.list_entities(allow_cache=True):
             if entity.join_key == self._join_key:
-                return int if entity.value_type.name in ("INT32", "INT64") else str
-        return str
+                return _BITS.get(entity.value_type.name)
+        return None
 
 
 def _is_missing(error: Exception) -> bool:
@@ -150,11 +155,12 @@ def _is_missing(error: Exception) -> bool:
     return isinstance(error, FeastObjectNotFoundException | KeyError)  # KeyError: a feature that its view lacks
 
 
-def _entity(kind: type, key: str) -> object | None:
-    try:
-        return kind(key)  # type: ignore[no-any-return]
-    except ValueError:
-        return None  # there is no such entity
+def _entity(bits: int | None, key: str) -> int | str | None:
+    """The key as Feast takes it, None where there can be none such: one odd key would cost others their answers."""
+    if bits is None:
+        return key if encodable(key) else None
+    number = int(key) if _INTEGER.fullmatch(key) else None
+    return number if number is not None and -(2**bits) <= number < 2**bits else None
 
 
 def _found(columns: dict[str, list[Any]], names: Sequence[str], row: int) -> Found | None:

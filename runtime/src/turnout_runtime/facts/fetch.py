@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from turnout_runtime.errors import InvalidRequest, WorkflowError
 from turnout_runtime.facts.source import BreakerOpen, FactSource, Found, NoSuchKey, Origin, Scope, Value
 from turnout_runtime.facts.stats import FactStats
-from turnout_runtime.facts.values import copier
+from turnout_runtime.facts.values import copied
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,7 @@ class _Fetch:
             try:
                 found = rule.source.get(key or "", self._scope)
             except InvalidRequest:
+                self._done = asyncio.get_running_loop().create_future()  # what is open ends all the same
                 self._abandon()
                 raise
             except Exception as error:
@@ -183,7 +184,7 @@ class _Fetch:
             if stale is not None:
                 self._succeed(name, stale, reason)
                 return
-        value = None if rule.fallback is None else copier(rule.fallback)()  # the workflow may change what it gets
+        value = None if rule.fallback is None else copied(rule.fallback)
         origin: Origin = "missing" if value is None else "fallback"
         self._settle(name, Fact(value, origin, self._latency(), None, reason), rule.stats)
 

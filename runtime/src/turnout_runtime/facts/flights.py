@@ -81,7 +81,9 @@ class Flights:
         return flight
 
     def land(self, flight: _Flight, error: BaseException | None) -> None:
-        """A fetch has ended, well or not."""
+        """A fetch has ended, well or not, or its time is over."""
+        if self._flights.get(flight.key) is not flight:
+            return  # nobody has waited any longer
         del self._flights[flight.key]
         found = flight.future.result() if error is None else None
         self._settled(flight.key, flight.ticket, found, error)
@@ -104,10 +106,11 @@ class Flights:
     def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
         self._armed = False
         now = loop.time()
-        for flight in self._flights.values():
+        for flight in list(self._flights.values()):
             if flight.deadline > now:
                 self._arm(loop, flight.deadline - now)
                 return
+            self.land(flight, TimeoutError())  # a source may take its time to end when it is cancelled
             flight.future.cancel()
 
 

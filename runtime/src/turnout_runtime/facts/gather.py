@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from turnout_runtime.facts.source import Found, NoSuchKey
+from turnout_runtime.facts.source import Found, NoSuchKey, SourceFailed
 
 _BATCH = 512
 
@@ -31,7 +31,8 @@ class Gather:
         return future
 
     async def close(self) -> None:
-        """End what runs."""
+        """End what runs; what waits is not asked for any more."""
+        self._waiting.clear()
         for task in list(self._running):
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -52,6 +53,8 @@ class Gather:
     async def _answer(self, batch: Sequence[_Wish]) -> None:
         try:
             values = await self._ask([key for key, _, _ in batch])
+            if len(values) != len(batch):
+                raise SourceFailed(f"{len(values)} answers to {len(batch)} questions")
         except Exception as error:
             values = [error] * len(batch)
         for (key, decode, future), value in zip(batch, values, strict=True):

@@ -9,6 +9,8 @@ from turnout_runtime.facts.values import copier
 
 _REFRESH = 0.8  # of the ttl: a hit after this fetches anew in the background, so that what is in use never expires
 
+_LONGEST = 1024  # characters of a key that is remembered: keys are made of what callers send
+
 
 class Entry:
     """One remembered value, or (`copy` is None) that there is none. Times are the clock's."""
@@ -58,6 +60,8 @@ class Memory:
 
     def keep(self, key: str, found: Found | None) -> None:
         """Remember what was found, or that there is nothing under this key."""
+        if len(key) > _LONGEST:
+            return
         copy, as_of_ns = (None, None) if found is None else (copier(found.value), found.as_of_ns)
         self._entries[key] = Entry(copy, as_of_ns, self.clock(), self._ttl)
         self._entries.move_to_end(key)

@@ -15,7 +15,7 @@ from typing import Any
 
 from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.facts.source import BadValue, Found, NoSuchKey, Scope
-from turnout_runtime.facts.values import dated
+from turnout_runtime.facts.values import copied, dated
 
 GROUP = "turnout.facts"
 _log = logging.getLogger(GROUP)
@@ -23,7 +23,7 @@ _PATIENCE = 10.0  # seconds that the start may wait for a plug-in
 
 
 class PluginFacts:
-    """A foreign source, brought into shape."""
+    """A foreign source, brought into shape; what it keeps stays its own, since workflows may change what they get."""
 
     def __init__(self, source: Any, timestamp_field: str | None = None) -> None:
         self._source, self._timestamp_field = source, timestamp_field
@@ -59,10 +59,10 @@ class PluginFacts:
     def _found(self, key: str, answer: object) -> Found:
         if answer is None:
             raise NoSuchKey(key)
-        if isinstance(answer, Found):
-            return answer
+        if isinstance(answer, Found) and isinstance(answer.value, dict):
+            return Found(copied(answer.value), answer.as_of_ns)
         if isinstance(answer, dict):
-            return dated(answer, self._timestamp_field)
+            return dated(copied(answer), self._timestamp_field)
         raise BadValue(f"the plug-in returned a {type(answer).__name__}, but must return a dict")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import orjson
 
@@ -78,6 +78,13 @@ def copier(value: Value) -> Callable[[], Value]:
     return partial(deepcopy, deepcopy(value))  # more than JSON can hold, from a plug-in
 
 
+def copied(value: Value) -> Value:
+    """A fresh copy of a value, for a workflow to keep and to change."""
+    if set(map(type, value.values())) <= _SCALARS:
+        return value.copy()
+    return _loads(marshal.dumps(value)) if _plain(value) else deepcopy(value)
+
+
 def _plain(part: object) -> bool:
     """Whether it is JSON; marshal would silently turn an array into bytes."""
     if type(part) is list:
@@ -87,5 +94,5 @@ def _plain(part: object) -> bool:
     return type(part) in _SCALARS
 
 
-def _loads(packed: bytes) -> Any:
-    return marshal.loads(packed)  # noqa: S302 - what this process packed itself
+def _loads(packed: bytes) -> Value:
+    return marshal.loads(packed)  # type: ignore[no-any-return]  # noqa: S302 - what this process packed itself
