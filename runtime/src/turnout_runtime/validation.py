@@ -3,6 +3,7 @@
 from pydantic import ValidationError
 
 _SHOWN = 3
+_LONGEST = 256  # characters of a field's path: callers make up names
 
 
 def describe(error: ValidationError, root: str = "") -> str:
@@ -12,6 +13,6 @@ def describe(error: ValidationError, root: str = "") -> str:
     for problem in problems[:_SHOWN]:
         path = (root, *problem["loc"]) if root else problem["loc"]
         field = ".".join(map(str, path)) or "document"
-        lines.append(f"{field}: {problem['msg'].removeprefix('Value error, ')}")
+        lines.append(f"{field[:_LONGEST]}: {problem['msg'].removeprefix('Value error, ')}")
     more = len(problems) - _SHOWN
     return "; ".join(lines) + (f" (and {more} more)" if more > 0 else "")

@@ -31,6 +31,7 @@ def test_the_operators_document_is_understood(tmp_path: Path) -> None:
 
 
 SERVING = {"concurrency": 0, "maxQueueDepth": -1, "maxQueueWaitSeconds": 1, "timeoutSeconds": 1, "drainSeconds": 1}
+ALL_KEPT = {**SERVING, "concurrency": 1, "maxQueueDepth": 1, "budget": {"postprocessSeconds": 1}}
 SECRET = {"redis": {"url": "redis://:s3cret@r", "urlFromEnv": "X"}, "timeoutSeconds": 1}
 
 
@@ -38,6 +39,7 @@ SECRET = {"redis": {"url": "redis://:s3cret@r", "urlFromEnv": "X"}, "timeoutSeco
     ("section", "value", "told"),
     [
         ("serving", SERVING, "serving.concurrency: .*serving.maxQueueDepth: "),
+        ("serving", ALL_KEPT, "serving: budget.postprocessSeconds is kept back"),
         ("bundle", {"uri": "ftp://x", "digest": "sha256:1", "path": None}, "bundle.uri: .*bundle.digest: "),
         ("bundle", {"uri": "http://x", "digest": "sha256:" + "a" * 64, "path": "/x"}, "bundle: .*path is needed"),
         ("facts", {"w": SECRET}, "facts.w.redis: .*exactly one of url and urlFromEnv"),

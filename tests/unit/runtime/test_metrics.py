@@ -95,6 +95,12 @@ async def ask(plane: Dataplane, arm: str | None = None, request_id: str | None =
     return await plane.predict(Route("obj", arm), document)
 
 
+async def test_an_empty_arm_is_none(metrics: ServingMetrics, plane: Dataplane) -> None:
+    for _ in range(2):
+        await ask(plane, "", answer=1, key="EWR")
+    assert {sample[1] for sample in samples(metrics) if sample[0] == "turnout_requests_total"} == {"none"}
+
+
 async def test_requests_are_counted_by_outcome_arm_and_fallback(metrics: ServingMetrics, plane: Dataplane) -> None:
     await ask(plane, "main", answer=1, key="EWR")
     await ask(plane, "main", answer=2, key="none")

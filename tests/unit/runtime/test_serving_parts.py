@@ -53,7 +53,8 @@ def test_buckets_are_cumulative_and_include_their_bound() -> None:
 def test_a_record_that_cannot_be_encoded_is_counted_and_told(log: LogWriter, caplog: pytest.LogCaptureFixture) -> None:
     sink = PredictionSink(IDENTITY, ServingMetrics(IDENTITY, Dataplane(workflow=Nothing()), log), log)
     with caplog.at_level(logging.ERROR):
-        sink(_prediction(features={"\ud800": 1.0}))
+        sink(_prediction(features={"\ud800": 1.0}))  # becomes text that can be
+        sink(_prediction(time_ns=10**21))  # beyond the year 9999
     assert log.dropped["not_encodable"] == 1
     assert "record not encodable" in caplog.text
 

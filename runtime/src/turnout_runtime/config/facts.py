@@ -9,6 +9,7 @@ from turnout_runtime.config.part import Entries, Name, Part, Seconds, Timeout, f
 from turnout_runtime.errors import ConfigInvalid
 
 _HEADER = re.compile(r"[ -~\t]*")
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 
 
 class RedisLocation(Part):
@@ -41,8 +42,8 @@ class HttpLocation(Part):
     """
 
     url: Annotated[str, Field(pattern=r"^https?://[^@\s]+$")]
-    headers: dict[str, str] = Field(default_factory=dict)
-    headers_from_env: dict[str, Name] = Field(default_factory=dict)
+    headers: dict[HeaderName, str] = Field(default_factory=dict)
+    headers_from_env: dict[HeaderName, Name] = Field(default_factory=dict)
     max_connections: Annotated[int, Field(ge=1, le=1024)] = 32
 
     @model_validator(mode="after")

@@ -62,6 +62,13 @@ class Serving(Part):
     gateway_ca: Path | None = None
 
     @model_validator(mode="after")
+    def _time_is_left(self) -> "Serving":
+        kept = self.budget.postprocess_seconds
+        if kept is not None and kept >= self.timeout_seconds:
+            raise ValueError("budget.postprocessSeconds is kept back from timeoutSeconds, and must be less")
+        return self
+
+    @model_validator(mode="after")
     def _gateway_needs_ca(self) -> "Serving":
         if (self.access == "gateway") != (self.gateway_ca is not None):
             raise ValueError("gatewayCa is needed for access: gateway, and only there")

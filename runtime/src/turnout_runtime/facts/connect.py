@@ -106,8 +106,10 @@ class _Build:
         if not isinstance(store, RedisStore):
             try:
                 store = self.stores["redis", url] = RedisStore(url, self._longest("redis"))
-            except ValueError as error:
-                raise ConfigInvalid(f"{field}: the URL must be redis://… or rediss://…") from error
+            except (ValueError, TypeError):  # their texts quote the URL
+                raise ConfigInvalid(
+                    f"{field}: the URL must be redis://… or rediss://… with redis-py's options"
+                ) from None
         return RedisFacts(store, location.key_prefix, Decoder(location.encoding, timestamp_field))
 
     def _http(self, field: str, location: "HttpLocation", timeout: float, timestamp_field: str | None) -> FactSource:

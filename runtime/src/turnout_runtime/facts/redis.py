@@ -29,7 +29,10 @@ class RedisStore:
     """One Redis server, shared by the facts that live in it."""
 
     def __init__(self, url: str, longest_timeout: float) -> None:
-        """Connects on first use. Raises `ValueError` for what is no Redis URL; `longest_timeout` is in seconds."""
+        """Connects on first use; `longest_timeout` is in seconds.
+
+        Raises `ValueError` or `TypeError` for what is no Redis URL, or has options that there are not.
+        """
         patience = max(_STUCK, longest_timeout)
         self._client: Any = Redis.from_url(  # Any: redis types mget for its sync client, too
             url,
@@ -38,6 +41,8 @@ class RedisStore:
             socket_connect_timeout=patience,
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),  # heals a connection gone stale
         )
+        pool = self._client.connection_pool
+        pool.connection_class(**pool.connection_kwargs)  # now and not on first use it should refuse an option
         self._gather = Gather(self._mget, _CONNECTIONS)
 
     def get(self, key: str, decode: Callable[[bytes], Found]) -> asyncio.Future[Found]:
@@ -49,7 +54,7 @@ class RedisStore:
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._client.ping()
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, UnicodeError) as error:  # UnicodeError: a host that can be none
             _log.warning("redis does not answer", extra={"error": _text(error)})
 
     async def close(self) -> None:
@@ -60,7 +65,7 @@ class RedisStore:
     async def _mget(self, keys: Sequence[str]) -> Sequence[bytes | None]:
         try:
             values: list[bytes | None] = await self._client.mget(keys)
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, UnicodeError) as error:
             raise SourceFailed(_text(error)) from None
         return values
 

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from turnout_runtime.facts import Fact
-from turnout_runtime.log.plain import plain
+from turnout_runtime.plain import plain
 from turnout_runtime.predict.ids import rfc3339
 from turnout_runtime.predict.prediction import STAGES, Prediction
 

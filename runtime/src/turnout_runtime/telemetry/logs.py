@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 
 import orjson
 
+from turnout_runtime.plain import plain
+
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
 class JsonFormatter(logging.Formatter):
-    """One line per event: time, level, logger, message, what was passed as `extra`, and an exception's traceback."""
+    """One line per event: time, level, logger, message, an exception's traceback, what was passed as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Render the record."""
@@ -19,11 +21,15 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **{name: value for name, value in record.__dict__.items() if name not in _STANDARD},
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        extra = {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
+        line = {**line, **extra, **line}  # in this order, and an extra `level` is not the line's
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except TypeError:  # what JSON has no place for must not cost the line
+            return orjson.dumps(plain(line)).decode()
 
 
 def configure() -> None:

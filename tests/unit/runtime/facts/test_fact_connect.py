@@ -61,6 +61,8 @@ def test_servers_are_shared_by_their_facts() -> None:
     ("fact", "complaint"),
     [
         ({"redis": {"url": "http://:s3cret@host"}}, r"facts\.f\.redis: the URL must be redis://"),
+        ({"redis": {"url": "redis://:s3cret/x@host"}}, r"facts\.f\.redis: the URL must be redis://"),
+        ({"redis": {"url": "redis://:s3cret@host?no_option=1"}}, r"facts\.f\.redis: the URL must be redis://"),
         ({"redis": {"urlFromEnv": "NOT_THERE"}}, r"facts\.f\.redis: the variable NOT_THERE is not set"),
         (
             {"http": {"url": "http://host/{key}", "headersFromEnv": {"authorization": "NOT_THERE"}}},
@@ -77,6 +79,23 @@ def test_what_cannot_be_built_is_named_without_its_secrets(fact: dict[str, Any],
     with pytest.raises(ConfigInvalid, match=complaint) as caught:
         _connect(f=fact)
     assert "s3cret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+async def test_a_host_that_can_be_none_is_a_store_that_is_down(caplog: pytest.LogCaptureFixture) -> None:
+    stores = _connect(f={"redis": {"url": "redis://foo..bar"}, "fallback": {"d": 0}})
+    await stores.warm()
+    assert [record.getMessage() for record in caplog.records] == ["redis does not answer"]
+    facts = Facts(stores.rules, Scope(0, lambda: 1.0))
+    await facts.fetch(f="k")
+    assert (facts["f"], facts.settled["f"].reason) == ({"d": 0}, "error")
+    await stores.close()
+
+
+@pytest.mark.parametrize("header", ["", "a b", "a\r\nb", "é"])
+def test_a_header_needs_a_name(header: str) -> None:
+    with pytest.raises(ValueError, match="headers"):
+        HttpLocation.model_validate({"url": "http://host/{key}", "headers": {header: "x"}})
 
 
 @pytest.mark.parametrize("url", ["http://{key}/x", "http://{key}", "https://a.{key}.svc:80/{key}", "http://host/x"])

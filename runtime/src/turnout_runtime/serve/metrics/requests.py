@@ -69,8 +69,10 @@ def _gauges(admission: Admission | None) -> Iterator[Metric]:
 
 
 def _bounded(known: set[str], name: str | None) -> str:
-    if name is None or name in known:
-        return name or _DIRECT
+    if not name:
+        return _DIRECT
+    if name in known:
+        return name
     if len(known) > _MAX_NAMES or len(name) > 63:
         return _OTHER
     known.add(name)
