@@ -1,4 +1,4 @@
-"""Write a month of flights and the facts' past as tables for `turnout batch`: `python tables.py --month 12 --out build`."""
+"""Write a month of flights and the facts' past as tables for `turnout batch`: `tables.py --month 12 --out build`."""
 
 import argparse
 from pathlib import Path

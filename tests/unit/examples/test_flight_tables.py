@@ -21,11 +21,10 @@ def test_a_batch_computes_the_features_of_training(
     rows.write(tmp_path / "flights.jsonl", rows.requests(flights))
     rows.write(tmp_path / "weather.jsonl", rows.weather(snapshot.tables["weather"]))
     rows.write(tmp_path / "plane.jsonl", rows.planes(snapshot.tables["plane"]))
-    words = (
-        f"batch --bundle {built.archive} --input {tmp_path}/flights.jsonl --output {tmp_path}/out.parquet --processes 1"
-    )
-    words += f" --features --time-column asked_at --entity-id-column entity_id --facts weather={tmp_path}/weather.jsonl"
-    assert main(f"{words} --facts plane={tmp_path}/plane.jsonl".split()) == 0
+    tables = [f"--input {tmp_path}/flights.jsonl --output {tmp_path}/out.parquet"]
+    tables += [f"--facts {name}={tmp_path}/{name}.jsonl" for name in ("weather", "plane")]
+    how = "--features --time-column asked_at --entity-id-column entity_id --processes 1"
+    assert main(f"batch --bundle {built.archive} {' '.join(tables)} {how}".split()) == 0
     unpack(built.archive, tmp_path / "bundle")
     workflow = load_workflow(tmp_path / "bundle", parse((tmp_path / "bundle" / "bundle.yaml").read_bytes()))
     columns = ", ".join(f'"features.{name}"' for name in workflow.feature_names)
