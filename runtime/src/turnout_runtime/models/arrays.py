@@ -3,15 +3,19 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from turnout_runtime.errors import BundleInvalid
+from turnout_runtime.models.tables import Reader, reader
 from turnout_runtime.workflow.features import Row
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+_FLOATS = "efd"  # numpy's half, single and double: a list of them is one of Python's floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Input:
         return self.shape[1:]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """How a batch of rows becomes a model's inputs: their columns in the order of the inputs, reshaped as declared.
 
@@ -52,23 +56,33 @@ class Layout:
         """
         if self.rows is not None and len(rows) < self.rows:
             rows = [*rows, *[rows[-1]] * (self.rows - len(rows))]
-        first = self.inputs[0]
-        if len(self.inputs) == 1:
-            return {first.name: self._tensor(first, np.array(rows, dtype=_wide(first.dtype)))}
-        table = np.array(rows, dtype=np.float64)
+        table = self._read(rows)
+        if self._plain:
+            return {self.inputs[0].name: table}
         result, start = {}, 0
         for each in self.inputs:
             end = start + math.prod(size or 1 for size in each.item)
-            result[each.name] = self._tensor(each, table[:, start:end])
+            result[each.name] = _tensor(each, table if len(self.inputs) == 1 else table[:, start:end])
             start = end
         return result
 
-    def _tensor(self, each: Input, table: "npt.NDArray[Any]") -> "npt.NDArray[Any]":
-        if table.dtype != each.dtype:
-            table = _cast(each, table)
-        if len(each.shape) == 2 and len(self.inputs) == 1:
-            return table
-        return np.ascontiguousarray(table).reshape(len(table), *(-1 if size is None else size for size in each.item))
+    @cached_property
+    def _read(self) -> Reader:
+        """Numbers that are to become integers, or of several types, are read as wide ones first."""
+        first = np.dtype(self.inputs[0].dtype)
+        return reader(self.width, first if len(self.inputs) == 1 and first.kind == "f" else np.float64)
+
+    @cached_property
+    def _plain(self) -> bool:
+        """Whether the table as it is read is the only input."""
+        first = self.inputs[0]
+        return len(self.inputs) == 1 and len(first.shape) == 2 and np.dtype(first.dtype).kind == "f"
+
+
+def _tensor(each: Input, table: "npt.NDArray[Any]") -> "npt.NDArray[Any]":
+    if table.dtype != each.dtype:
+        table = _cast(each, table)
+    return np.ascontiguousarray(table).reshape(len(table), *(-1 if size is None else size for size in each.item))
 
 
 def layout(field: str, inputs: Sequence[Input]) -> Layout:
@@ -89,11 +103,6 @@ def layout(field: str, inputs: Sequence[Input]) -> Layout:
     return Layout(tuple(inputs), width, sizes.pop())
 
 
-def _wide(dtype: "npt.DTypeLike") -> "npt.DTypeLike":
-    """What rows are read as first: numbers that are to become integers must show that they are."""
-    return dtype if np.issubdtype(dtype, np.floating) else np.float64
-
-
 def _cast(each: Input, table: "npt.NDArray[Any]") -> "npt.NDArray[Any]":
     if np.issubdtype(each.dtype, np.floating):
         return table.astype(each.dtype)
@@ -111,7 +120,9 @@ def scores(output: str, table: "npt.NDArray[Any]") -> list[float]:
                 f"output {output!r} has {table.shape[1]} columns a row; a score is one column, or two classes"
             )
         table = table[:, -1]
-    numbers: list[float] = table.astype(np.float64, copy=False).tolist()
+    if table.dtype.char not in _FLOATS:
+        table = table.astype(np.float64)
+    numbers: list[float] = table.tolist()
     return numbers
 
 

@@ -58,8 +58,9 @@ def loaded(name: str, estimator: Any, about: Mapping[str, str]) -> Loaded:
     _run_alone(estimator)
     names = getattr(estimator, "feature_names_in_", None)
     names = None if names is None else tuple(map(str, names))
-    run = _runner(score, names if names is not None and _wants_frames(score, len(names)) else None)
-    return Loaded(run, getattr(estimator, "n_features_in_", None), None, names, {**about, "class": _class(estimator)})
+    width = getattr(estimator, "n_features_in_", None)
+    run = _runner(score, width, names if names is not None and _wants_frames(score, len(names)) else None)
+    return Loaded(run, width, None, names, {**about, "class": _class(estimator)})
 
 
 def _score(field: str, estimator: Any) -> Callable[[Any], Any]:
@@ -92,16 +93,17 @@ def _wants_frames(score: Callable[[Any], Any], width: int) -> bool:
     return False
 
 
-def _runner(score: Callable[[Any], Any], columns: Sequence[str] | None) -> Runner:
+def _runner(score: Callable[[Any], Any], width: int | None, columns: Sequence[str] | None) -> Runner:
     import numpy as np
 
     from turnout_runtime.models.arrays import scores
+    from turnout_runtime.models.tables import reader
 
-    one_thread = _OneThread()
+    one_thread, read = _OneThread(), reader(width, np.float64)
 
     def run(rows: Sequence[Row]) -> list[float]:
         one_thread()
-        return scores("score", np.asarray(score(np.array(rows, dtype=np.float64))))
+        return scores("score", np.asarray(score(read(rows))))
 
     if columns is None:
         return run
@@ -112,7 +114,7 @@ def _runner(score: Callable[[Any], Any], columns: Sequence[str] | None) -> Runne
 
     def run_frame(rows: Sequence[Row]) -> list[float]:
         one_thread()
-        frame = pandas.DataFrame(np.array(rows, dtype=np.float64), columns=list(columns))
+        frame = pandas.DataFrame(read(rows), columns=list(columns))
         return scores("score", np.asarray(score(frame)))
 
     return run_frame

@@ -27,14 +27,17 @@ def load(name: str, path: Path, entry: ModelFile) -> Loaded:
     import numpy as np
 
     from turnout_runtime.models.arrays import scores
+    from turnout_runtime.models.tables import reader
 
     try:
         booster = lightgbm.Booster(model_file=str(path))
     except Exception as error:  # LightGBMError, and others for text that is none
         raise BundleInvalid(f"models.{name}: {path.name} is not a readable LightGBM model: {error}") from error
 
+    read = reader(booster.num_feature(), np.float64)
+
     def run(rows: Sequence[Row]) -> list[float]:
-        return scores("prediction", booster.predict(np.array(rows, dtype=np.float64), num_threads=1))
+        return scores("prediction", booster.predict(read(rows), num_threads=1))
 
     names = tuple(booster.feature_name())
     automatic = names == tuple(f"Column_{n}" for n in range(len(names)))

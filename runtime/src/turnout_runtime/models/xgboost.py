@@ -47,6 +47,7 @@ def _runner(xgboost: ModuleType, booster: Any) -> Callable[[Sequence[Row]], list
     import numpy as np
 
     from turnout_runtime.models.arrays import scores
+    from turnout_runtime.models.tables import reader
 
     best = booster.attr("best_iteration")
     rounds = (0, int(best) + 1) if best is not None else (0, 0)
@@ -63,7 +64,9 @@ def _runner(xgboost: ModuleType, booster: Any) -> Callable[[Sequence[Row]], list
     except xgboost.core.XGBoostError:  # linear boosters
         chosen = predict_linear
 
+    read = reader(booster.num_features(), np.float32)
+
     def run(rows: Sequence[Row]) -> list[float]:
-        return scores("prediction", chosen(np.array(rows, dtype=np.float32)))
+        return scores("prediction", chosen(read(rows)))
 
     return run
