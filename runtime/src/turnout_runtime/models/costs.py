@@ -9,7 +9,7 @@ _HASTE = 1 / 4  # per run: how busy the machine is changes at once
 _DOUBT = 0.02  # how much the split of before weighs against runs, which are mostly of one size
 _SEED = 8.0  # runs that a warm-up counts for
 _GAIN = 0.05  # of the best throughput, which smaller batches may cost
-_HOP = 0.0001  # seconds around a run, spent on thread, loop and arrays
+_HOP = 0.00005  # seconds around a run, spent on loop, thread and arrays
 _CAUTION = 2.0  # mean deviations
 
 

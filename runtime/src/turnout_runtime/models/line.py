@@ -37,7 +37,7 @@ class Line:
         self._alarm: asyncio.Handle | None = None
         self._alarm_at = 0.0
         self._sweep_at = _SWEEP
-        self._runs = 0
+        self._runs = 1
         self._rested_at = 0.0
 
     @property
