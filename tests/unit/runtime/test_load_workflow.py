@@ -68,6 +68,15 @@ async def test_an_async_setup_runs_on_the_serving_loop(tmp_path: Path, runs: Run
     assert loaded.workflow.loop is asyncio.get_running_loop()  # type: ignore[attr-defined]
 
 
+async def test_a_setup_that_hands_out_what_is_to_be_awaited_is_awaited(tmp_path: Path, runs: Runs) -> None:
+    body = (
+        b"    def setup(self, models):\n        return self.later()\n"
+        b"    async def later(self):\n        self.done = True\n"
+    )
+    loaded = await load_workflow(_bundle(tmp_path, body), _serving(1))
+    assert loaded.workflow.done  # type: ignore[attr-defined]
+
+
 async def test_a_model_that_only_predict_uses_is_warmed_too(tmp_path: Path, runs: Runs) -> None:
     await load_workflow(_bundle(tmp_path, b""), _serving(4))
     assert set(runs.batches) == {(1, 2), (4, 2)}
@@ -109,6 +118,8 @@ async def test_models_of_a_workflow_that_fails_are_closed(
         (b"    model, feature_names = 'm', ('a',)\n", WorkflowSetupFailed, "takes 2 features, feature_names has 1"),
         (b"    def __init__(self):\n        1 / 0\n", WorkflowSetupFailed, r"Made\(\): workflow\.py:6: ZeroDiv"),
         (b"    def setup(self, m):\n        1 / 0\n", WorkflowSetupFailed, r"setup\(\): workflow\.py:6: ZeroDiv"),
+        (b"    def __init__(self):\n        exit(3)\n", WorkflowSetupFailed, r"Made\(\): workflow\.py:6: SystemExit"),
+        (b"    def setup(self, m):\n        exit(3)\n", WorkflowSetupFailed, r"setup\(\): workflow\.py:6: SystemExit"),
         (b"    async def setup(self, m):\n        1 / 0\n", WorkflowSetupFailed, r"setup\(\): workflow\.py:6: ZeroD"),
     ],
 )

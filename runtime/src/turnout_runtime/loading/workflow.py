@@ -111,7 +111,7 @@ def _create(entry: object, bundle: Bundle, models: dict[str, Model]) -> Workflow
         workflow = as_workflow(entry)
     except StartError:
         raise
-    except Exception as error:  # foreign code
+    except (Exception, SystemExit) as error:  # foreign code
         raise WorkflowSetupFailed(f"{bundle.manifest.workflow}(): {explain(error, bundle.folder.resolve())}") from error
     workflow.models = models
     workflow.artifacts = artifacts(bundle.folder, bundle.manifest)
@@ -125,13 +125,13 @@ def artifacts(folder: Path, manifest: Manifest) -> dict[str, Path]:
 
 async def _set_up(workflow: Workflow, models: dict[str, Model], bundle: Bundle) -> None:
     try:
-        if inspect.iscoroutinefunction(workflow.setup):
-            await workflow.setup(models)
-        else:
-            await asyncio.to_thread(workflow.setup, models)
+        waits = inspect.iscoroutinefunction(workflow.setup)
+        done = workflow.setup(models) if waits else await asyncio.to_thread(workflow.setup, models)
+        if inspect.isawaitable(done):
+            await done
     except StartError:
         raise
-    except Exception as error:  # foreign code
+    except (Exception, SystemExit) as error:  # foreign code
         raise WorkflowSetupFailed(f"setup(): {explain(error, bundle.folder.resolve())}") from error
 
 
