@@ -54,6 +54,28 @@ def test_each_device_tells_what_it_can() -> None:
     }
 
 
+class Lost(Nvml):
+    """The first device has fallen off the bus."""
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+        if index == 0:
+            raise NotSupported
+        return index
+
+
+class Gone(Nvml):
+    def nvmlDeviceGetCount(self) -> int:
+        raise NotSupported
+
+
+def test_a_device_that_is_lost_costs_no_other_metrics() -> None:
+    def told(nvml: Any) -> set[str]:
+        return {sample.labels["gpu"] for family in gpu.GpuMetrics(nvml).collect() for sample in family.samples}
+
+    assert told(Lost()) == {"MIG-2"}
+    assert told(Gone()) == set()
+
+
 def test_without_a_driver_there_are_no_gpu_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     import pynvml
 

@@ -33,9 +33,7 @@ class GpuMetrics(Collector):
         errors = CounterMetricFamily(
             "turnout_gpu_memory_errors", "Uncorrected memory errors since the driver started", labels=labels
         )
-        for device in range(self._nvml.nvmlDeviceGetCount()):
-            handle = self._nvml.nvmlDeviceGetHandleByIndex(device)
-            uuid = [str(self._nvml.nvmlDeviceGetUUID(handle))]
+        for uuid, handle in self._devices():
             if memory := self._read(self._nvml.nvmlDeviceGetMemoryInfo, handle):
                 used.add_metric(uuid, memory.used)
                 total.add_metric(uuid, memory.total)
@@ -45,14 +43,22 @@ class GpuMetrics(Collector):
                 errors.add_metric(uuid, count)
         yield from (used, total, busy, errors)
 
+    def _devices(self) -> Iterator[tuple[list[str], Any]]:
+        """The labels and the handle of each device that is still there: one that is lost must not cost all metrics."""
+        nvml = self._nvml
+        for device in range(self._read(nvml.nvmlDeviceGetCount) or 0):
+            handle = self._read(nvml.nvmlDeviceGetHandleByIndex, device)
+            if handle is not None and (uuid := self._read(nvml.nvmlDeviceGetUUID, handle)) is not None:
+                yield [str(uuid)], handle
+
     def _uncorrected(self, handle: Any) -> int:
         nvml = self._nvml
         kind, since = nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, nvml.NVML_VOLATILE_ECC
         return int(nvml.nvmlDeviceGetTotalEccErrors(handle, kind, since))
 
-    def _read(self, read: Callable[[Any], Any], handle: Any) -> Any:
+    def _read(self, read: Callable[..., Any], *arguments: Any) -> Any:
         try:
-            return read(handle)
+            return read(*arguments)
         except self._nvml.NVMLError:  # this device, or this slice of one, does not tell
             return None
 
