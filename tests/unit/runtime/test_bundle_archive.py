@@ -109,6 +109,20 @@ def test_a_small_archive_cannot_unpack_without_end(tmp_path: Path, monkeypatch: 
         digest_archive(packed)
 
 
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_cannot_fill_the_memory(tmp_path: Path, kind: bytes) -> None:
+    packed = tar_of(tmp_path / "x.tar.gz", member("a", b"0" * 200_000, type=kind), member("b", b"x"))
+    with pytest.raises(BundleInvalid, match="oversized header"):
+        digest_archive(packed)
+
+
+def test_folders_are_counted_and_none_is_kept(tmp_path: Path) -> None:
+    packed = tar_of(tmp_path / "x.tar.gz", *(member(f"d{n}", type=tarfile.DIRTYPE) for n in range(5)))
+    assert list(members(packed, Budget(5, 10))) == []
+    with pytest.raises(BundleInvalid, match="more than 4 folders"):
+        list(members(packed, Budget(4, 10)))
+
+
 def test_unpacked_files_are_plain(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.mkdir()

@@ -37,9 +37,32 @@ def test_a_cache_that_was_changed_is_replaced(tmp_path: Path, packed: Path) -> N
     assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == [".lock", folder.name]
 
 
-def test_a_folder_is_used_where_it_lies(tmp_path: Path) -> None:
-    assert obtain("pvc://claim/echo", ECHO, BUNDLES / "echo", tmp_path).folder == BUNDLES / "echo"
+@pytest.mark.parametrize("stray", ["__pycache__/workflow.cpython-311.pyc", "notes.txt", "link"])
+def test_what_a_workflow_left_in_the_cache_does_not_keep_the_pod_from_its_next_start(
+    tmp_path: Path, packed: Path, stray: str
+) -> None:
+    folder = obtain(URI, ECHO, packed, tmp_path / "cache").folder
+    (folder / stray).parent.mkdir(exist_ok=True)
+    if stray == "link":
+        (folder / stray).symlink_to("/etc/passwd")
+    else:
+        (folder / stray).write_text("x")
+    assert digest_folder(obtain(URI, ECHO, packed, tmp_path / "cache").folder) == ECHO
+
+
+@pytest.mark.parametrize("uri", ["file:///here", "image://registry/echo:1"])
+def test_a_folder_that_nobody_else_writes_to_is_used_where_it_lies(tmp_path: Path, uri: str) -> None:
+    assert obtain(uri, ECHO, BUNDLES / "echo", tmp_path).folder == BUNDLES / "echo"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_on_a_volume_may_change_once_it_is_verified(tmp_path: Path) -> None:
+    volume = write_bundle(tmp_path / "volume")
+    digest = digest_folder(volume)
+    bundle = obtain("pvc://claim/echo", digest, volume, tmp_path / "cache")
+    (volume / "workflow.py").write_text("raise SystemExit")
+    assert digest_folder(bundle.folder) == digest
+    assert obtain("pvc://claim/echo", digest, volume, tmp_path / "cache").folder == bundle.folder
 
 
 @pytest.mark.parametrize("source", ["folder", "archive"])

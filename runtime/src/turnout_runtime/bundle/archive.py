@@ -22,6 +22,23 @@ from turnout_runtime.bundle.tree import files_in
 from turnout_runtime.errors import BundleInvalid
 
 _HEADERS = 64 * 1024**2  # tar headers and padding of MAX_FILES files fit in this
+_LONG = 64 * 1024  # bytes of a header that tarfile reads at once: a name, a link's target, times
+_IN_MEMORY = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+
+
+class _Header(tarfile.TarInfo):
+    """A header that does not make tarfile read gigabytes into memory."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _IN_MEMORY and self.size > _LONG:
+            raise BundleInvalid("the bundle's archive has an oversized header: pack it again, as `turnout bundle` does")
+        return super()._proc_member(archive)  # type: ignore[misc, no-any-return]  # the hook that tarfile names for it
 
 
 class _Counted:
@@ -45,10 +62,12 @@ def members(archive: Path, budget: Budget | None = None) -> Iterator[tuple[str, 
     """
     limits, seen = budget or Budget(), set[str]()
     try:
-        with _stream(archive) as stream, tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|") as tar:
+        with _stream(archive) as stream, _opened(stream) as tar:
             for member in tar:
+                tar.members.clear()  # type: ignore[attr-defined]  # which tarfile keeps, all of them
                 path = _checked(member)
                 if path is None:
+                    limits.add_folder()
                     continue
                 if path in seen:
                     raise BundleInvalid(f"{path!r} is in the bundle's archive twice")
@@ -58,6 +77,10 @@ def members(archive: Path, budget: Budget | None = None) -> Iterator[tuple[str, 
     except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile) as error:
         raise BundleInvalid(f"the bundle is not a readable .tar.gz: {error}") from error
     check_no_clash(seen)
+
+
+def _opened(stream: _Counted) -> tarfile.TarFile:
+    return tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|", tarinfo=_Header)
 
 
 def _checked(member: tarfile.TarInfo) -> str | None:

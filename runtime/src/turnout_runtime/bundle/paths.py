@@ -32,7 +32,7 @@ class Budget:
 
     def __init__(self, max_files: int = MAX_FILES, max_bytes: int = MAX_BYTES) -> None:
         self.max_files, self.max_bytes = max_files, max_bytes
-        self.files = self.bytes = 0
+        self.files = self.folders = self.bytes = 0
 
     def add(self, path: str, size: int) -> None:
         """Count one file of `size` bytes; raise `BundleInvalid` beyond a limit."""
@@ -42,6 +42,12 @@ class Budget:
             raise BundleInvalid(f"the bundle has more than {self.max_files} files")
         if self.bytes > self.max_bytes:
             raise BundleInvalid(f"the bundle is larger than {self.max_bytes} bytes unpacked (at {path!r})")
+
+    def add_folder(self) -> None:
+        """Count one folder; raise `BundleInvalid` beyond as many as there may be files."""
+        self.folders += 1
+        if self.folders > self.max_files:
+            raise BundleInvalid(f"the bundle has more than {self.max_files} folders")
 
 
 def check_no_clash(paths: Iterable[str]) -> None:

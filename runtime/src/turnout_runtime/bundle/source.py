@@ -5,7 +5,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,12 @@ from turnout_runtime.bundle.digest import digest_of
 from turnout_runtime.bundle.manifest import FILE, Manifest, check_files, parse
 from turnout_runtime.bundle.progress import Progress, quiet
 from turnout_runtime.bundle.remote import fetch
-from turnout_runtime.bundle.tree import hash_folder
+from turnout_runtime.bundle.tree import copy_folder, hash_folder
 from turnout_runtime.errors import BundleInvalid, BundleNotFound, DigestMismatch
 
 _log = logging.getLogger("turnout.bundle")
 _FETCHED, _UNPACKED = ".fetched", ".unpacked"
+_SHARED = "pvc://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,13 @@ def obtain(uri: str, digest: str, path: Path | None, cache: Path, progress: Prog
     """The verified bundle at `path`, or the one that `uri` leads to when there is no path. Blocks.
 
     Raises `BundleNotFound`, `DigestMismatch` or `BundleInvalid`. Nothing is ever in the cache under its digest that
-    is not complete, and what is there is verified again: a cache can outlive a crash.
+    is not complete, and what is there is verified again: a cache can outlive a crash. A folder that others may write
+    to, on a volume, is copied there too: what is verified must be what is imported, and read later.
     """
     try:
-        if path is not None and path.is_dir():
+        if path is not None and path.is_dir() and not uri.startswith(_SHARED):
             return _open(path, digest, hash_folder(path, progress))
-        if path is not None and not path.is_file():
+        if path is not None and not path.exists():
             raise BundleNotFound(_missing(uri))
         with _locked(cache):
             return _from_cache(uri, digest, path, cache / digest.removeprefix("sha256:"), progress)
@@ -48,14 +50,24 @@ def obtain(uri: str, digest: str, path: Path | None, cache: Path, progress: Prog
 
 
 def _from_cache(uri: str, digest: str, path: Path | None, folder: Path, progress: Progress) -> Bundle:
-    if folder.is_dir():
-        hashes = hash_folder(folder, progress)
-        if digest_of(hashes) == digest:
-            return _open(folder, digest, hashes)
+    if (hashes := _cached(folder, digest, progress)) is not None:
+        return _open(folder, digest, hashes)
     with _scratch(folder.with_name(f".{folder.name}{_FETCHED}")) as fetched:
         if path is None:
             _fetch(uri, fetched, progress)
         return _install(path or fetched, digest, folder, progress)
+
+
+def _cached(folder: Path, digest: str, progress: Progress) -> dict[str, str] | None:
+    """The files under the digest, if they are still those; whatever else is there is no reason not to start."""
+    if not folder.is_dir():
+        return None
+    with suppress(BundleInvalid):
+        hashes = hash_folder(folder, progress)
+        if digest_of(hashes) == digest:
+            return hashes
+    _log.warning("the cached bundle was changed, and is replaced", extra={"digest": digest})
+    return None
 
 
 def _fetch(uri: str, target: Path, progress: Progress) -> None:
@@ -67,8 +79,10 @@ def _fetch(uri: str, target: Path, progress: Progress) -> None:
 def _install(source: Path, digest: str, folder: Path, progress: Progress) -> Bundle:
     """Complete the bundle beside its final place, verify it, and only then move it there."""
     with _scratch(folder.with_name(f".{folder.name}{_UNPACKED}")) as staging:
-        if source.is_dir():
+        if source.name.endswith(_FETCHED) and source.is_dir():
             source.rename(staging)
+        elif source.is_dir():
+            copy_folder(source, staging)
         else:
             staging.mkdir()
             unpack(source, staging)

@@ -1,6 +1,7 @@
 """Bundles as folders."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,14 @@ def hash_folder(folder: Path, progress: Progress = quiet) -> dict[str, str]:
             with (folder / path).open("rb") as stream:
                 hashes[path] = sha256_of(stream, tell)
     return hashes
+
+
+def copy_folder(folder: Path, target: Path) -> None:
+    """Copy a bundle's files to a folder that is made; raises `BundleInvalid`."""
+    target.mkdir()
+    for path in files_in(folder):
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / path, target / path, follow_symlinks=False)
 
 
 def digest_folder(folder: Path) -> str:
