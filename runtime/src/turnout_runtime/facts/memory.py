@@ -26,16 +26,16 @@ class Entry:
 class Memory:
     """At most `max_entries` values, the longest unused dropped first: fresh for `ttl`, then stale for `stale` more.
 
-    Counts `hits` and `misses` of fresh values, `stale_hits`, and values `evicted` for want of room.
+    Counts the values that were `evicted` for want of room.
     """
 
-    __slots__ = ("_entries", "_max_entries", "_stale", "_ttl", "clock", "evicted", "hits", "misses", "stale_hits")
+    __slots__ = ("_entries", "_max_entries", "_stale", "_ttl", "clock", "evicted")
 
     def __init__(self, ttl: float, stale: float, max_entries: int, clock: Callable[[], float] = time.monotonic) -> None:
         """Times in seconds."""
         self._ttl, self._stale, self._max_entries, self.clock = ttl, stale, max_entries, clock
         self._entries: OrderedDict[str, Entry] = OrderedDict()
-        self.hits = self.misses = self.stale_hits = self.evicted = 0
+        self.evicted = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -44,9 +44,7 @@ class Memory:
         """What is remembered under a key and not older than its time to live."""
         entry = self._entries.get(key)
         if entry is None or now >= entry.expires:
-            self.misses += 1
             return None
-        self.hits += 1
         self._entries.move_to_end(key)
         return entry
 
@@ -55,7 +53,6 @@ class Memory:
         entry, now = self._entries.get(key), self.clock()
         if entry is None or entry.copy is None or now >= entry.expires + self._stale:
             return None
-        self.stale_hits += 1
         return Found(entry.copy(), entry.as_of_ns, "stale", now - entry.stored)
 
     def keep(self, key: str, found: Found | None) -> None:

@@ -8,13 +8,14 @@ or `async`, and may return a `Found`, a dict, None for no such key, or a future 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from inspect import isawaitable
 from typing import Any
 
 from turnout_runtime.errors import ConfigInvalid
-from turnout_runtime.facts.source import BadValue, Found, NoSuchKey, Scope
+from turnout_runtime.facts.source import BadValue, Found, NoSuchKey, Scope, SourceFailed
 from turnout_runtime.facts.values import copied, dated
 
 GROUP = "turnout.facts"
@@ -30,7 +31,8 @@ class PluginFacts:
 
     def get(self, key: str, scope: Scope) -> Found | asyncio.Future[Found]:
         """See `FactSource.get`."""
-        answer = self._source.get(key, scope)
+        with _foreign():
+            answer = self._source.get(key, scope)
         if isawaitable(answer):
             return asyncio.get_running_loop().create_task(self._later(key, answer))
         return self._found(key, answer)
@@ -54,7 +56,9 @@ class PluginFacts:
             await self._source.close()
 
     async def _later(self, key: str, answer: Awaitable[object]) -> Found:
-        return self._found(key, await answer)
+        with _foreign():
+            value = await answer
+        return self._found(key, value)
 
     def _found(self, key: str, answer: object) -> Found:
         if answer is None:
@@ -64,6 +68,17 @@ class PluginFacts:
         if isinstance(answer, dict):
             return dated(copied(answer), self._timestamp_field)
         raise BadValue(f"the plug-in returned a {type(answer).__name__}, but must return a dict")
+
+
+@contextmanager
+def _foreign() -> Iterator[None]:
+    """Let it fail in ordinary ways only: an exit, or an extension's panic, would end the process."""
+    try:
+        yield
+    except (Exception, asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise SourceFailed(f"it raised {type(error).__name__}") from error
 
 
 def plugin(field: str, name: str, options: Mapping[str, Any], timestamp_field: str | None) -> PluginFacts:

@@ -19,8 +19,8 @@ class FactStats:
 
     `sources`: settled facts by origin; the miss rate is `fallback` + `missing` of all. `reasons`: why they were not
     live. `age`: seconds since the values that were used were observed, or fetched where nobody knows. `latency`:
-    seconds of fetches that had to wait. `breaker` (`.state`, `.opened`, `.refused`), `flights` (`.joined`) and `cached`
-    (`.refreshes`, `.memory.hits/misses/stale_hits/evicted`, `len(.memory)`) are None where the fact has none.
+    seconds of fetches that had to wait. `breaker`, `flights` and `cached` count for themselves, and are None
+    where the fact has none.
     """
 
     __slots__ = ("age", "breaker", "cached", "flights", "latency", "reasons", "sources")

@@ -6,7 +6,6 @@ ImportError of the workflow.
 
 import asyncio
 import inspect
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -29,13 +28,9 @@ from turnout_runtime.workflow.entry import as_workflow
 
 @dataclass(frozen=True, slots=True)
 class LoadedWorkflow:
-    """A workflow that was set up and checked.
-
-    `model_seconds` is the time it took to load and warm its models, `golden` how many golden examples hold.
-    """
+    """A workflow that was set up and checked; `golden` says how many golden examples hold."""
 
     workflow: Workflow
-    model_seconds: float
     golden: int = 0
 
     async def close(self) -> None:
@@ -71,24 +66,20 @@ async def load_workflow(
     check_requirements(manifest)
     check_card(manifest.card, requires or Requires())
     entry = await asyncio.to_thread(load_entry, bundle.folder, manifest)
-    started = time.perf_counter()
     models = await asyncio.to_thread(load_models, bundle.folder, manifest, serving.batching, model_server)
-    loading = time.perf_counter() - started
     try:
         workflow = _create(entry, bundle, models)
         await _set_up(workflow, models, bundle)
         _check_model(workflow, manifest)
         check_schemas(workflow, bundle)
-        started = time.perf_counter()
         await asyncio.to_thread(_warm, workflow, serving)
-        loading += time.perf_counter() - started
         await warm_up(workflow, bundle, progress)
         golden = await check_golden(workflow, bundle, progress)
     except BaseException:
         await _close(models)
         raise
     _forget(models)
-    return LoadedWorkflow(workflow, loading, golden)
+    return LoadedWorkflow(workflow, golden)
 
 
 def check_card(card: Mapping[str, str], requires: Requires) -> None:

@@ -13,7 +13,6 @@ from turnout_runtime.text import encodable
 from turnout_runtime.validation import describe
 from turnout_runtime.workflow import Request
 
-MAX_BODY = 1024**2
 _FIELDS = frozenset({"request_id", "entity_id", "feature_refs", "context"})
 _INTERNAL = _FIELDS | {"features"}
 _MAX_ID = 256

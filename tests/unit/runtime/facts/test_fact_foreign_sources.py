@@ -91,6 +91,31 @@ async def test_a_source_that_does_not_end_holds_nobody_up() -> None:
     assert (await _fetched(rule)).reason == "timeout"
 
 
+class Panic(BaseException):
+    """What extension modules raise when they panic."""
+
+
+class Panicking:
+    def get(self, key: str, scope: Scope) -> Any:
+        raise Panic
+
+
+class PanickingLater:
+    async def get(self, key: str, scope: Scope) -> Any:
+        raise SystemExit
+
+
+@pytest.mark.parametrize("source", [Panicking(), PanickingLater()])
+async def test_a_source_that_panics_is_a_source_that_fails_and_is_tried_again(source: Any) -> None:
+    guard = Guard("f", Breaker(1, 0.01))
+    rule = FactRule(Flights(PluginFacts(source), 1.0, guard), 1.0, {"d": 0}, bounded=True)
+    reasons = []
+    for _ in range(4):
+        reasons.append((await _fetched(rule)).reason)
+        await asyncio.sleep(0.02)
+    assert reasons == ["error"] * 4  # and never breaker_open for good
+
+
 class Open:
     """Never answers."""
 

@@ -24,6 +24,8 @@ def fact_metrics(rules: Mapping[str, FactRule]) -> Iterator[Metric]:
     yield histogram("turnout_fact_age_seconds", "Age of the values that were used", ("fact",), ages)
     waits = [((name,), s.latency) for name, s in stats.items()]
     yield histogram("turnout_fact_fetch_duration_seconds", "Time of the fetches that had to wait", ("fact",), waits)
+    joined = [((name,), s.flights.joined) for name, s in stats.items() if s.flights is not None]
+    yield counter("turnout_fact_joined", "Fetches that shared another request's", ("fact",), joined)
     yield from _breakers(stats)
     yield from _caches(stats)
 
@@ -54,4 +56,6 @@ def _caches(stats: Mapping[str, FactStats]) -> Iterator[Metric]:
         entries.add_metric((name,), len(cached.memory))
     yield entries
     evicted = [((name,), cached.memory.evicted) for name, cached in caches.items()]
+    refreshes = [((name,), cached.refreshes) for name, cached in caches.items()]
+    yield counter("turnout_fact_cache_refreshes", "Fetches ahead of a value's end", ("fact",), refreshes)
     yield counter("turnout_fact_cache_evicted", "Values that had to leave a full cache", ("fact",), evicted)
