@@ -18,7 +18,8 @@ class ModelStats:
 
     `batches` model runs with `rows` rows in all; `seconds` is the histogram of the runs' durations; `last_batch` rows
     were in the run that finished last, which is a row's own run when it is read right after `Model.score`.
-    `failed` rows ended in an error of the model, `late` ones in a `RequestTimeout` of their own.
+    `failed` rows ended in an error of the model, `late` ones in a `RequestTimeout` of their own, at their deadline or
+    as soon as it could not be kept.
     """
 
     batches: int = 0
