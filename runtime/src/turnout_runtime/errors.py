@@ -81,6 +81,22 @@ class BatchFailed(StartError):
     """An offline run broke off, or answered no row; its finished parts are kept."""
 
 
+class LogInvalid(TurnoutError):
+    """What is read of a prediction log, or of its labels, is missing, or does not fit what was asked."""
+
+
+class EvaluationInvalid(TurnoutError):
+    """What an evaluation of the prediction log reads is missing, or does not fit what it was told."""
+
+
+class LimitExceeded(TurnoutError):
+    """An evaluation came to an end, and what it found is more than its caller allows."""
+
+
+class TooLittleOverlap(TurnoutError):
+    """The log says too little about a policy to estimate what that would have earned."""
+
+
 class RequestError(TurnoutError):
     """A request that is refused. `slug`, `title` and `http_status` go to the caller, and so does the message."""
 
