@@ -331,3 +331,18 @@ def test_the_end_does_not_wait_forever() -> None:
         wait_for(lambda: b"/hang" in door.app.seen)
         door.call(door.server.close, 0.1)
         assert door.app.cancelled == 1
+
+
+def test_a_head_that_came_before_is_read_as_it_was_then(door: Wire) -> None:
+    first, last = request(b"abc"), request(b"end", headers=CLOSE)
+    with door.connect() as connection:
+        for sent, echoed in ((first, b"abc"), (request(b"xyz"), b"xyz"), (request(b"x\r\n"), b"x\r\n")):
+            connection.sendall(sent)
+            assert bodies(read(connection, echoed)) == [echoed]
+        connection.sendall(request(b"123") + request(b"456", "/later") + last)  # behind each other
+        assert bodies(read(connection)) == [b"123", b"456", b"end"]
+    with door.connect() as connection:
+        connection.sendall(first[:-2])
+        time.sleep(0.05)
+        connection.sendall(first[-2:] + last)
+        assert bodies(read(connection)) == [b"abc", b"end"]

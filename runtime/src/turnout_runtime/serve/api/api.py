@@ -18,6 +18,8 @@ from turnout_runtime.serve.oip.service import Inference
 from turnout_runtime.serve.readiness import Phase, Readiness
 from turnout_runtime.serve.served import Served
 
+_CLOSING = Phase.CLOSING  # an enumeration's members are slow to reach
+
 
 class Api:
     """Translates between HTTP and the dataplane; the protocol below calls it."""
@@ -43,17 +45,19 @@ class Api:
 
     def begin(self, request: Request) -> bytes | None:
         """Find the endpoint, and turn away what need not be read."""
-        try:
-            request.endpoint = endpoint = self._endpoints.of(request.target)
-        except NotFound as error:
-            return self._replies.problem(request, error)
-        method = request.method
-        if method not in endpoint.methods and not (method == b"HEAD" and b"GET" in endpoint.methods):
-            return self._other_method(request, endpoint)
-        if not endpoint.limited:
+        if request.endpoint is None:  # else this head came before
+            try:
+                request.endpoint = endpoint = self._endpoints.of(request.target)
+            except NotFound as error:
+                return self._replies.problem(request, error)
+            method = request.method
+            if method not in endpoint.methods and not (method == b"HEAD" and b"GET" in endpoint.methods):
+                return self._other_method(request, endpoint)
+            if endpoint.limited:
+                request.route = route_of(endpoint.objective, request.headers)
+        if request.route is None:
             return None
-        request.route = route_of(endpoint.objective, request.headers)
-        if self._readiness.phase is Phase.CLOSING:
+        if self._readiness.phase is _CLOSING:
             return self.refuse(request, Draining("try again, another replica answers"))
         if self._dataplane.overloaded() and not self._remembers:  # what is remembered needs no place
             return self._replies.shed(request, self._dataplane.refuse(request.route, Overloaded("queue_full")))

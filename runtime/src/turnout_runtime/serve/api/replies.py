@@ -13,6 +13,7 @@ from turnout_runtime.serve.readiness import Phase, Readiness
 JSON = b"application/json"
 PROBLEM = b"application/problem+json"
 RETRY_AFTER_SECONDS = 1
+_READY = Phase.READY  # an enumeration's members are slow to reach
 _NONE: Mapping[str, str | None] = {}
 
 
@@ -29,7 +30,7 @@ class Replies:
 
     def settle(self, request: Request) -> None:
         """Decide whether the connection goes on after this answer."""
-        if self.readiness.phase is not Phase.READY:
+        if self.readiness.phase is not _READY:
             request.keep_alive = False  # the next request goes to another pod
 
     def json(self, request: Request, body: bytes) -> bytes:

@@ -2,12 +2,13 @@
 
 import logging
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import httptools
 
 from turnout_runtime.errors import HeadTooLarge, InvalidRequest, MethodNotAllowed, RequestError, RequestTooSlow
 from turnout_runtime.serve.http1.framing import has_body, objection, too_large
+from turnout_runtime.serve.http1.outlet import Outlet
 from turnout_runtime.serve.http1.request import Request
 from turnout_runtime.serve.http1.response import CONTINUE
 
@@ -17,20 +18,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("turnout.serve")
 _SLICE = 16 * 1024  # bytes between two looks at the size of a head
 _FRAMING = 8  # bytes on the wire for a byte of body: a chunk of one byte has six
-
-
-class Outlet(Protocol):
-    """Where complete requests go."""
-
-    @property
-    def free(self) -> bool:
-        """Whether no earlier request is still owed its answer."""
-
-    def take(self, request: Request) -> None:
-        """A request is complete, or has its refusal."""
-
-    def interim(self, line: bytes) -> None:
-        """Send an interim answer."""
 
 
 class _Refused(Exception):  # not an error: it only ends the parser's work
@@ -43,12 +30,14 @@ class Intake:
     __slots__ = (
         "_app",
         "_expecting",
+        "_heads",
         "_limits",
         "_outlet",
         "_parser",
         "_server",
         "_since",
         "_stalled",
+        "_whole",
         "_wire",
         "more",
         "request",
@@ -58,8 +47,9 @@ class Intake:
 
     def __init__(self, outlet: Outlet, server: "Server") -> None:
         self._outlet, self._server = outlet, server
-        self._app, self._limits = server.app, server.limits
+        self._app, self._limits, self._heads = server.app, server.limits, server.heads
         self._parser = httptools.HttpRequestParser(self)
+        self._whole: bytes | None = None  # what is being parsed, where a request may begin and end with it
         self._wire = 0
         self._since = 0.0
         self._expecting = False
@@ -77,6 +67,14 @@ class Intake:
         """Parse what was read."""
         if self.stopped:
             return
+        self._whole = None
+        if self.request is None and self._stalled is None:
+            if (request := self._heads.repeated(data)) is not None:
+                self.used = True
+                request.refusal = self._app.begin(request)
+                self._outlet.take(request)
+                return
+            self._whole = data
         try:
             if len(data) <= _SLICE:
                 self._feed(data)
@@ -173,6 +171,8 @@ class Intake:
             self._stalled = request
             return
         request.seal()
+        if self._whole is not None:
+            self._heads.learn(self._whole, request)
         if not request.keep_alive:
             self.stopped = True
         self._outlet.take(request)

@@ -8,6 +8,7 @@ from socket import socket
 
 from turnout_runtime.serve.http1.app import App
 from turnout_runtime.serve.http1.connection import Connection
+from turnout_runtime.serve.http1.heads import Heads
 from turnout_runtime.serve.http1.limits import Limits
 from turnout_runtime.serve.http1.response import Date
 
@@ -22,6 +23,7 @@ class Server:
         self.app, self.limits = app, limits
         self.loop = asyncio.get_running_loop()
         self.connections: dict[Connection, None] = {}
+        self.heads = Heads()
         self.now = time.monotonic()
         self._listeners: list[asyncio.Server] = []
         self._timer = self.loop.call_later(_TICK, self._tick)
