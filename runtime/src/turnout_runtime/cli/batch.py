@@ -62,13 +62,13 @@ def _fact_option(text: str) -> tuple[str, dict[str, Any]]:
 
 def _batch(arguments: argparse.Namespace) -> None:
     import sys
-    import tempfile
 
     from turnout_runtime.cli.progress import bar
     from turnout_runtime.offline.run import run
+    from turnout_runtime.scratch import scratch
 
-    with tempfile.TemporaryDirectory(prefix="turnout-bundle-") as cache:
-        job = _job(arguments, Path(cache))
+    with scratch() as cache:
+        job = _job(arguments, cache)
         summary = run(job, resume="yes" if arguments.resume else "no", progress=bar)
     rate = summary.answered / summary.seconds
     print(f"{job.batch.output}: {summary.outcome.told()}", file=sys.stderr)

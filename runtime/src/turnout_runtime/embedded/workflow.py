@@ -1,7 +1,6 @@
 """Loads a bundle, and answers with it."""
 
 import asyncio
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +18,7 @@ from turnout_runtime.predict.build import dataplane
 from turnout_runtime.predict.dataplane import Dataplane
 from turnout_runtime.predict.prediction import Prediction
 from turnout_runtime.predict.route import Route
+from turnout_runtime.scratch import scratch
 
 Request = Mapping[str, Any] | bytes
 Answer = dict[str, Any]
@@ -44,7 +44,7 @@ def load(
     resources = ExitStack()
     resources.callback(background.stop)
     try:
-        folder = Path(cache) if cache else Path(resources.enter_context(_scratch()))
+        folder = Path(cache) if cache else resources.enter_context(scratch())
         opened = background.run(asyncio.to_thread(open_bundle, bundle, folder, digest))
         given = give(facts or {})
         loaded = background.run(load_workflow(opened, unlimited(_WINDOW)))
@@ -134,7 +134,3 @@ async def _ready(bundle: Bundle, loaded: LoadedWorkflow, given: GivenFacts) -> D
 
 def _version(bundle: Bundle) -> str:
     return f"{bundle.manifest.name}-{bundle.manifest.version}"
-
-
-def _scratch() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="turnout-bundle-")

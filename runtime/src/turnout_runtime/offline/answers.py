@@ -89,10 +89,10 @@ class Answers:
             answer |= self._features(prediction)
         return answer
 
-    def refused(self, number: int, error: InvalidRequest) -> bytes:
+    def refused(self, number: int, names: Mapping[str, Any], error: InvalidRequest) -> bytes:
         """A row that is no request."""
-        fields = {"row": number, "request_id": f"row-{number}", "status": "invalid", "error_type": error.slug}
-        return orjson.dumps({**fields, "error": str(error)}, option=_OPTIONS)
+        told = {"status": "invalid", "error_type": error.slug, "error": str(error)[:_MAX_ERROR]}
+        return orjson.dumps({"row": number, **names, **told}, option=_OPTIONS)
 
     def _id(self, asked: Asked) -> str:
         """In the form of the ids that a pod makes; the same whenever the row is answered again."""

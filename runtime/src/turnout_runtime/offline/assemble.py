@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from turnout_runtime.offline.answers import columns
-from turnout_runtime.offline.columns import literal, quoted
 from turnout_runtime.offline.database import database
 from turnout_runtime.offline.job import Work
 from turnout_runtime.offline.parts import Part, Parts
 from turnout_runtime.offline.place import folder_of
-from turnout_runtime.offline.tables import Format, listed
+from turnout_runtime.offline.sql import listed, literal, quoted
+from turnout_runtime.offline.tables import Format
 
 _SINKS: Mapping[Format, str] = {
     "parquet": "FORMAT parquet, COMPRESSION zstd",
@@ -50,7 +51,8 @@ def assemble(work: Work, parts: Sequence[Part], kept: Parts) -> Outcome:
         types = ", ".join(f"{quoted(name)}: {literal(kind)}" for name, kind in schema.items())
         source = f"read_json({listed(files)}, format = 'newline_delimited', columns = {{{types}}})"
         time = _AS_TIME if output.format == "parquet" else _AS_TEXT
-        sink = f"{literal(str(target))} ({_SINKS[output.format]})"
+        tabs = r", DELIMITER '\t'" if ".tsv" in PurePosixPath(output.name).suffixes else ""
+        sink = f"{literal(str(target))} ({_SINKS[output.format]}{tabs})"
         connection.execute(f"COPY (SELECT * REPLACE ({time} AS time) FROM {source}) TO {sink}")
         outcome = _outcome(connection, source)
     folder_of(output.folder).put(target, output.name)

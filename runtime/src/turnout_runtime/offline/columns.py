@@ -1,20 +1,18 @@
 """How a table's columns become the values that JSON has, as SQL for DuckDB. Pure.
 
 A workflow must not see whether a request came as JSON or from a table: numbers, strings, booleans, lists and objects,
-nothing else. Times are RFC 3339 strings, decimals floats, NaN and infinity null, bytes base64.
+nothing else (see `kinds`).
 """
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from turnout_runtime.errors import BatchInvalid
+from turnout_runtime.offline.kinds import Kind, value
+from turnout_runtime.offline.sql import literal, quoted
 
 RAW = "json"
 """The one column of a JSON Lines table: each line as it is."""
-
-_NATIVE = re.compile(r"(U?(TINY|SMALL|BIG)INT|U?INTEGER|VARCHAR|BOOLEAN|FLOAT|DOUBLE)(\[\])*")
-_NESTED = re.compile(r"JSON|(STRUCT|MAP|UNION)\(|.*\]$|VARIANT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +20,7 @@ class Column:
     """A column's name and its DuckDB type."""
 
     name: str
-    type: str
+    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class Columns:
         """
         if self.raw:
             return _parsed(_extracted(name))
-        kind = next(column.type for column in self.all if column.name == name)
+        kind = self._kind(name).text
         if kind.startswith(("TIMESTAMP", "DATE")):
             return f"epoch_ns({quoted(name)})"
         if kind == "VARCHAR":
@@ -60,16 +58,20 @@ class Columns:
         """A column as JSON text: that of an object, in a column of strings as well as in a struct."""
         if self.raw:
             return f"CAST(json_extract({RAW}, {_path(name)}) AS VARCHAR)"
-        kind = next(column.type for column in self.all if column.name == name)
-        return quoted(name) if kind == "VARCHAR" else f"CAST(to_json({quoted(name)}) AS VARCHAR)"
+        kind = self._kind(name)
+        return value(quoted(name), kind) if kind.nested else f"CAST({quoted(name)} AS VARCHAR)"
 
     def values(self, without: Collection[str]) -> "Values":
         """All other columns."""
         if self.raw:
             return Values((), (RAW,), (), frozenset(without))
         rest = [column for column in self.all if column.name not in without]
-        nested = tuple(index for index, column in enumerate(rest) if _is_nested(column.type))
-        return Values(tuple(c.name for c in rest), tuple(map(_value, rest)), nested, frozenset())
+        nested = tuple(index for index, column in enumerate(rest) if column.kind.nested)
+        sql = tuple(value(quoted(column.name), column.kind) for column in rest)
+        return Values(tuple(column.name for column in rest), sql, nested, frozenset())
+
+    def _kind(self, name: str) -> Kind:
+        return next(column.kind for column in self.all if column.name == name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +85,6 @@ class Values:
     sql: tuple[str, ...]
     nested: tuple[int, ...]
     without: frozenset[str]
-
-
-def quoted(name: str) -> str:
-    """An SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """An SQL string."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _extracted(name: str) -> str:
@@ -110,24 +102,3 @@ def _parsed(text: str) -> str:
 def _seconds(number: str) -> str:
     """Whole microseconds: a double of today's seconds has no more."""
     return f"TRY_CAST(round({number} * 1e6) AS BIGINT) * 1000"
-
-
-def _is_nested(kind: str) -> bool:
-    return not _NATIVE.fullmatch(kind) and _NESTED.match(kind) is not None
-
-
-def _value(column: Column) -> str:
-    name, kind = quoted(column.name), column.type
-    if kind in ("FLOAT", "DOUBLE"):
-        return f"CASE WHEN isfinite({name}) THEN {name} END"
-    if _NATIVE.fullmatch(kind):
-        return name
-    if _is_nested(kind):
-        return f"CAST(to_json({name}) AS VARCHAR)"
-    if kind == "TIMESTAMP WITH TIME ZONE":
-        return f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%fZ')"
-    if kind.startswith("TIMESTAMP"):
-        return f"strftime(CAST({name} AS TIMESTAMP), '%Y-%m-%dT%H:%M:%S.%f')"
-    if kind.startswith("DECIMAL") or kind in ("HUGEINT", "UHUGEINT"):
-        return f"CAST({name} AS DOUBLE)"
-    return f"base64({name})" if kind == "BLOB" else f"CAST({name} AS VARCHAR)"

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from turnout_runtime.config import Batch
 from turnout_runtime.errors import BatchInvalid
-from turnout_runtime.offline.place import Folder, folder_of
+from turnout_runtime.offline.place import Folder, folder_of, includes
 from turnout_runtime.offline.tables import Format, format_of
 
 Resume = Literal["no", "yes", "if the same"]
@@ -55,8 +55,18 @@ def output_of(batch: Batch, shard: int) -> Output:
         return Output(batch.output, f"part-{stem}.{kind}", f"_parts/{stem}", kind)
     if batch.shards > 1:
         raise BatchInvalid(f"{field}: {batch.shards} shards write a file each: end it in / to name a folder")
+    if Path(batch.output).is_dir():
+        raise BatchInvalid(f"{field}: {batch.output} is a folder: end it in / to write a file into it")
     folder, slash, name = batch.output.rpartition("/")
     return Output(folder + slash or ".", name, f"{name}.parts", format_of(name, batch.format, field))
+
+
+def check_apart(batch: Batch, output: Output) -> None:
+    """Raise `BatchInvalid` when the output would replace what is read, or be read by the next run."""
+    read = {"batch.input": batch.input, **{f"facts.{name}.uri": at.uri for name, at in batch.facts.items()}}
+    for field, uri in read.items():
+        if includes(uri, output.folder, output.name):
+            raise BatchInvalid(f"batch.output: {batch.output} is part of {field} ({uri}): write it somewhere else")
 
 
 class Parts:

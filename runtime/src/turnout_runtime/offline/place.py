@@ -69,8 +69,25 @@ def matching(uri: str) -> tuple[Folder, list[str]]:
         folder, name = split(uri)
         names = [name] if folder.stamp(name) is not None else []
     if not names:
-        raise BatchInvalid(f"{uri}: there is no such file: check the path, and that this process may read it")
+        hint = "; a pattern may stand in the file's name only" if "*" in uri.rpartition("/")[0] else ""
+        raise BatchInvalid(f"{uri}: there is no such file: check the path, and that this process may read it{hint}")
     return folder, names
+
+
+def includes(uri: str, folder: str, name: str) -> bool:
+    """Whether a table's `uri` means the file `name` of `folder`, or would if it were there."""
+    target = f"{_absolute(folder)}/{name}"
+    if uri.endswith("/") or ("://" not in uri and Path(uri).is_dir()):
+        inside = f"{_absolute(uri)}/"
+        return target.startswith(inside) and _visible(target.removeprefix(inside))
+    head, _, last = uri.rpartition("/")
+    if "*" in last:
+        return _absolute(head) == _absolute(folder) and _visible(name) and fnmatchcase(name, last)
+    return _absolute(uri) == target
+
+
+def _absolute(uri: str) -> str:
+    return uri.rstrip("/") if uri.startswith(_REMOTE) else os.path.realpath(uri.removeprefix("file://") or ".")
 
 
 def _visible(name: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 import uvloop
 
-from turnout_runtime.errors import BatchFailed
+from turnout_runtime.errors import BatchFailed, StartError
 from turnout_runtime.loading import LoadedWorkflow
 from turnout_runtime.offline.job import Work
 from turnout_runtime.offline.parts import Part
@@ -90,16 +90,27 @@ def _kill(pool: ProcessPoolExecutor) -> None:
 
 
 _worker: Worker | None = None
+_failed: StartError | None = None
 _done: Any = None
 
 
 def _begin(work: Work, done: Any, json_logs: bool) -> None:
-    """In each process, once."""
-    global _worker, _done
+    """In each process, once. What fails here is told by its first part: raised here, it would only break the pool."""
+    global _failed
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it and ends us
     if json_logs:
         logs.configure()
+    try:
+        _load(work, done)
+    except StartError as error:
+        _failed = error
+    except Exception as error:
+        _failed = BatchFailed(f"a process cannot begin: {type(error).__name__}: {error}")
+
+
+def _load(work: Work, done: Any) -> None:
+    global _worker, _done
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     loaded = load(runner, work.job)
     _worker, _done = Worker(work, runner, loaded.workflow), done
@@ -117,6 +128,8 @@ def _end(runner: asyncio.Runner, loaded: LoadedWorkflow) -> None:
 
 
 def _answer(part: Part) -> None:
+    if _failed is not None:
+        raise _failed
     assert _worker is not None
     _worker.answer(part, _tell)
 

@@ -38,7 +38,7 @@ class Reader:
 
         Raises `InvalidRequest` when the row has no readable time, or JSON that is none.
         """
-        entity, request_id, time_ns, *rest = row
+        _, _, time_ns, *rest = row
         split = len(self.feature_refs)
         try:
             references = {name: _object(text) for name, text in zip(self.feature_refs, rest, strict=False)}
@@ -49,10 +49,14 @@ class Reader:
             time_ns = now_ns
         elif time_ns is None or time_ns < 0:
             raise InvalidRequest(f"{self.time_column}: no time since 1970")
-        document = {"request_id": request_id or f"row-{number}", "entity_id": entity, "context": context}
+        document = {**self.names(number, row), "context": context}
         if references:
             document["feature_refs"] = {name: value for name, value in references.items() if value is not None}
         return Asked(number, time_ns, document)
+
+    def names(self, number: int, row: Sequence[Any]) -> dict[str, Any]:
+        """Who asked what: `request_id` and `entity_id` of a row, also of one that is no request."""
+        return {"request_id": row[1] or f"row-{number}", "entity_id": row[0]}
 
     def check(self, workflow: Workflow) -> None:
         """Raise `BatchInvalid` when the context that the workflow declares needs a field that no column has."""

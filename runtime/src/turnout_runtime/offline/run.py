@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import json
 import logging
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,11 +18,12 @@ from turnout_runtime.offline import facts, snapshots
 from turnout_runtime.offline.answers import Answers
 from turnout_runtime.offline.assemble import Outcome, assemble
 from turnout_runtime.offline.job import Job, Work
-from turnout_runtime.offline.parts import Part, Parts, Resume, output_of, parts_of
+from turnout_runtime.offline.parts import Part, Parts, Resume, check_apart, output_of, parts_of
 from turnout_runtime.offline.processes import answer_all, processors
 from turnout_runtime.offline.rows import reader
 from turnout_runtime.offline.tables import open_table
 from turnout_runtime.offline.worker import load
+from turnout_runtime.scratch import scratch
 from turnout_runtime.workflow import Workflow
 
 _log = logging.getLogger("turnout.batch")
@@ -38,16 +38,17 @@ class Summary:
     seconds: float
 
 
-def run(job: Job, *, resume: Resume = "no", progress: Progress = quiet, scratch: Path | None = None) -> Summary:
+def run(job: Job, *, resume: Resume = "no", progress: Progress = quiet) -> Summary:
     """Answer all rows of the job's shard. Rows with errors are no reason to stop; they say so in the output.
 
-    Raises a `StartError`: `BatchInvalid` for what does not fit, `BatchFailed` when it broke off (finished parts are
-    kept for `resume`) or when every row ended in an error.
+    Copies of tables, and indexes, lie in the folder of temporary files meanwhile. Raises a `StartError`:
+    `BatchInvalid` for what does not fit, `BatchFailed` when it broke off (finished parts are kept for `resume`) or
+    when every row ended in an error.
     """
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="turnout-batch-", dir=scratch) as folder:
+    with _told(job), scratch() as folder:
         with _workflow(job) as (runner, workflow):
-            work, parts = _prepare(job, workflow, Path(folder), resume, progress)
+            work, parts = _prepare(job, workflow, folder, resume, progress)
             kept = Parts(work.output)
             todo = _missing(parts, kept)
             rows = sum(part.stop - part.start for part in todo)
@@ -59,6 +60,16 @@ def run(job: Job, *, resume: Resume = "no", progress: Progress = quiet, scratch:
     if outcome.rows and not outcome.statuses.get("ok"):
         raise BatchFailed(f"no row was answered; {outcome.told()}; {job.batch.output} has each row's error")
     return summary
+
+
+@contextmanager
+def _told(job: Job) -> Iterator[None]:
+    """Where a disk is full, or may not be written to: say which file, and that nothing is lost."""
+    try:
+        yield
+    except OSError as error:
+        why = f"{error.filename or job.batch.output}: {error.strerror or error}"
+        raise BatchFailed(f"{why}; what is finished is kept: mend it, then go on with --resume") from error
 
 
 @contextmanager
@@ -77,6 +88,7 @@ def _prepare(
 ) -> tuple[Work, list[Part]]:
     """Everything but the answers."""
     batch, output = job.batch, output_of(job.batch, job.shard)
+    check_apart(batch, output)
     facts.check_sources(job)
     table = open_table(batch.input, batch.format, scratch / "input", "batch.input")
     read = reader(batch, table.columns, list(job.caller_facts.values()))

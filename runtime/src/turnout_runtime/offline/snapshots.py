@@ -14,7 +14,8 @@ from turnout_runtime.facts import Found, NoSuchKey, Scope
 from turnout_runtime.offline.columns import Values
 from turnout_runtime.offline.database import database
 from turnout_runtime.offline.index import Entry, Index, write_index
-from turnout_runtime.offline.tables import Table, listed, open_table
+from turnout_runtime.offline.sql import listed
+from turnout_runtime.offline.tables import Table, open_table
 from turnout_runtime.offline.values import as_object
 
 _BLOCK = 10_240

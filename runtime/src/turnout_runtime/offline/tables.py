@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from turnout_runtime.errors import BatchInvalid
-from turnout_runtime.offline.columns import RAW, Column, Columns, literal
-from turnout_runtime.offline.database import database
+from turnout_runtime.offline.columns import RAW, Column, Columns
+from turnout_runtime.offline.database import database, execute
+from turnout_runtime.offline.delimited import convert
+from turnout_runtime.offline.kinds import kind_of
 from turnout_runtime.offline.place import matching
+from turnout_runtime.offline.sql import listed, literal
 
 Format = Literal["parquet", "csv", "jsonl"]
 _SUFFIXES: dict[str, Format] = {
@@ -72,33 +75,28 @@ def open_table(uri: str, said: Format | None, scratch: Path, field: str) -> Tabl
 
 
 def read(connection: Any, table: Table, sql: Sequence[str], start: int, stop: int) -> Iterator[list[tuple[Any, ...]]]:
-    """Rows start to stop (not included) of the table, as blocks of tuples of the SQL expressions."""
+    """Rows start to stop (not included) of the table, as blocks of tuples of the SQL; raises `BatchInvalid`."""
     first = 0
     for path, count in table.files:
         low, high = max(start - first, 0), min(stop - first, count)
         if low < high:
             source = f"read_parquet({literal(str(path))}, file_row_number = true)"
             where = f"file_row_number >= {low} AND file_row_number < {high}"
-            cursor = connection.execute(f"SELECT {', '.join(sql)} FROM {source} WHERE {where}")
+            cursor = execute(connection, f"SELECT {', '.join(sql)} FROM {source} WHERE {where}")
             while block := cursor.fetchmany(_ROW_GROUP):
                 yield block
         first += count
 
 
-def listed(paths: Sequence[Path]) -> str:
-    """An SQL list of file names."""
-    return f"[{', '.join(literal(str(path)) for path in paths)}]"
-
-
 def _converted(connection: Any, paths: Sequence[Path], kind: Format, target: Path) -> Path:
+    sink = f"{literal(str(target))} (FORMAT parquet, ROW_GROUP_SIZE {_ROW_GROUP})"
     if kind == "csv":
-        types = "['BOOLEAN', 'BIGINT', 'DOUBLE', 'VARCHAR']"
-        source = f"read_csv({listed(paths)}, auto_type_candidates = {types}, sample_size = -1)"
-    else:
-        # A line that is no JSON becomes NULL, and an error of its row alone.
-        options = f"format = 'newline_delimited', ignore_errors = true, maximum_object_size = {_LONGEST_LINE}"
-        source = f"(SELECT CAST(json AS VARCHAR) AS {RAW} FROM read_json_objects({listed(paths)}, {options}))"
-    connection.execute(f"COPY (FROM {source}) TO {literal(str(target))} (FORMAT parquet, ROW_GROUP_SIZE {_ROW_GROUP})")
+        convert(connection, paths, sink)
+        return target
+    # A line that is no JSON becomes NULL, and an error of its row alone.
+    options = f"format = 'newline_delimited', ignore_errors = true, maximum_object_size = {_LONGEST_LINE}"
+    source = f"SELECT CAST(json AS VARCHAR) AS {RAW} FROM read_json_objects({listed(paths)}, {options})"
+    connection.execute(f"COPY ({source}) TO {sink}")
     return target
 
 
@@ -110,5 +108,17 @@ def _counted(connection: Any, paths: Sequence[Path]) -> tuple[tuple[Path, int], 
 
 
 def _columns(connection: Any, paths: Sequence[Path], kind: Format) -> Columns:
-    described = connection.execute(f"DESCRIBE FROM read_parquet({listed(paths)})").fetchall()
-    return Columns([Column(name, type_) for name, type_, *_ in described], raw=kind == "jsonl")
+    """Those of every file; rows are read file by file, so all files must have them."""
+    first = _described(connection, paths[0])
+    for path in paths[1:]:
+        if other := {(column.name, column.kind.text) for column in first} ^ {
+            (column.name, column.kind.text) for column in _described(connection, path)
+        }:
+            name = min(other)[0]
+            raise BatchInvalid(f"{path.name} has another column {name!r} than {paths[0].name}, or one of them has none")
+    return Columns(first, raw=kind == "jsonl")
+
+
+def _described(connection: Any, path: Path) -> list[Column]:
+    table = connection.sql(f"FROM read_parquet({literal(str(path))})")
+    return [Column(name, kind_of(found)) for name, found in zip(table.columns, table.types, strict=True)]

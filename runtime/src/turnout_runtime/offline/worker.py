@@ -82,7 +82,7 @@ class Worker:
         try:
             asked = work.reader.request(number, row, work.started_ns)
         except InvalidRequest as error:
-            return work.answers.refused(number, error)
+            return work.answers.refused(number, work.reader.names(number, row), error)
         return work.answers.line(asked, await self._predict(asked))
 
     async def _predict(self, asked: Asked) -> Prediction:
