@@ -51,7 +51,7 @@ async def _ask(batcher: Batcher, timeout: float, number: float, seen: Seen) -> N
 
 
 async def _offer(batcher: Batcher, rate: float, rows: int, timeouts: Sequence[float]) -> tuple[Seen, float]:
-    """Rows at random times, `rate` a second; returns the seconds until all had come, too."""
+    """Rows at random times, `rate` a second; returns the seconds until the last was answered, too."""
     loop, dice, seen = asyncio.get_running_loop(), random.Random(2), Seen()
     began = coming = loop.time()
     tasks = []
@@ -60,9 +60,8 @@ async def _offer(batcher: Batcher, rate: float, rows: int, timeouts: Sequence[fl
         if coming > loop.time():
             await asyncio.sleep(coming - loop.time())
         tasks.append(loop.create_task(_ask(batcher, dice.choice(timeouts), float(number), seen)))
-    seconds = loop.time() - began
     await asyncio.gather(*tasks)
-    return seen, seconds
+    return seen, loop.time() - began
 
 
 def _goodput(machine: Machine, batcher: Batcher, timeouts: Sequence[float], load: float) -> float:
