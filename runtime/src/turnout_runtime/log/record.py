@@ -27,53 +27,90 @@ class Identity:
     bundle_digest: str
 
 
-def encode(identity: Identity, prediction: Prediction) -> bytes:
-    """The record as a JSON line. NaN features become null; stages that were not reached are null."""
-    document = _document(identity, prediction)
-    try:
-        return orjson.dumps(document, default=str, option=_OPTIONS)
-    except (TypeError, RecursionError):  # what a source or a workflow made up must not cost the record
-        return orjson.dumps(plain(document), option=_OPTIONS)
+class Encoder:
+    """Writes the records of one pod.
+
+    They are copies of a blank one that has every name in its place and what most records have in common: filling in
+    the rest takes half the time of putting together a dictionary of this size.
+    """
+
+    def __init__(self, identity: Identity) -> None:
+        self._blank: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "prediction_id": None,
+            "request_id": None,
+            "time": None,
+            "namespace": identity.namespace,
+            "objective": None,
+            "model_deployment": identity.model_deployment,
+            "revision": identity.revision,
+            "bundle_digest": identity.bundle_digest,
+            **dict.fromkeys(("policy_version", "arm", "cohort", "propensity", "shadow", "entity_id", "feature_refs")),
+            "context": None,
+            "facts": {},
+            "features": None,
+            "passes": 0,
+            **dict.fromkeys(("batch_size", "score", "decision", "confidence", "explanations_ref", "details")),
+            "fallback_used": False,
+            **dict.fromkeys(("fallback", "fallback_reason", "cache")),
+            "exceeded": (),
+            "stages_ms": None,
+            "status": "ok",
+            "error_type": None,
+        }
+
+    def __call__(self, prediction: Prediction) -> bytes:
+        """The record as a JSON line. NaN features become null; stages that were not reached are null."""
+        record = self._blank.copy()
+        _came(record, prediction)
+        _went(record, prediction)
+        try:
+            return orjson.dumps(record, default=str, option=_OPTIONS)
+        except (TypeError, RecursionError):  # what a source or a workflow made up must not cost the record
+            return orjson.dumps(plain(record), option=_OPTIONS)
 
 
-def _document(identity: Identity, prediction: Prediction) -> dict[str, Any]:
-    route, request, decision = prediction.route, prediction.request, prediction.decision
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "prediction_id": prediction.prediction_id,
-        "request_id": request.request_id if request else route.request_id,
-        "time": rfc3339(prediction.time_ns),
-        "namespace": identity.namespace,
-        "objective": route.objective,
-        "model_deployment": identity.model_deployment,
-        "revision": identity.revision,
-        "bundle_digest": identity.bundle_digest,
-        "policy_version": route.policy_version,
-        "arm": route.arm,
-        "cohort": route.cohort,
-        "propensity": route.propensity,
-        "shadow": route.shadow,
-        "entity_id": request.entity_id if request else route.entity,
-        "feature_refs": _json(prediction.refs_json) if prediction.refs_json else _NOTHING if request else None,
-        "context": _json(prediction.context_json) if prediction.context_json else None,
-        "facts": {name: _fact(fact) for name, fact in prediction.facts.items()} if prediction.facts else _NOTHING,
-        "features": prediction.features,
-        "passes": prediction.passes,
-        "batch_size": prediction.batch_size,
-        "score": decision.score if decision else None,
-        "decision": decision.decision if decision else None,
-        "confidence": decision.confidence if decision else None,
-        "explanations_ref": decision.explanations_ref if decision else None,
-        "details": prediction.details if decision and decision.details is not None else None,
-        "fallback_used": prediction.fallback is not None,
-        "fallback": prediction.fallback,
-        "fallback_reason": prediction.fallback_reason,
-        "cache": _cache(prediction) if prediction.cache else None,
-        "exceeded": prediction.exceeded,
-        "stages_ms": _milliseconds(prediction),
-        "status": prediction.status,
-        "error_type": prediction.error_type,
-    }
+def _came(record: dict[str, Any], prediction: Prediction) -> None:
+    """What was asked, and by which way."""
+    route, request = prediction.route, prediction.request
+    record["prediction_id"] = prediction.prediction_id
+    record["time"] = rfc3339(prediction.time_ns)
+    record["objective"] = route.objective
+    record["policy_version"] = route.policy_version
+    record["arm"] = route.arm
+    record["cohort"] = route.cohort
+    record["propensity"] = route.propensity
+    record["shadow"] = route.shadow
+    if request is None:
+        record["request_id"], record["entity_id"] = route.request_id, route.entity
+        return
+    record["request_id"], record["entity_id"] = request.request_id, request.entity_id
+    record["feature_refs"] = _json(prediction.refs_json) if prediction.refs_json else _NOTHING
+    if prediction.context_json:
+        record["context"] = _json(prediction.context_json)
+
+
+def _went(record: dict[str, Any], prediction: Prediction) -> None:
+    """What became of it."""
+    decision = prediction.decision
+    if prediction.facts:
+        record["facts"] = {name: _fact(fact) for name, fact in prediction.facts.items()}
+    record["features"] = prediction.features
+    record["passes"] = prediction.passes
+    record["batch_size"] = prediction.batch_size
+    if decision is not None:
+        record["score"], record["decision"] = decision.score, decision.decision
+        record["confidence"], record["explanations_ref"] = decision.confidence, decision.explanations_ref
+        record["details"] = prediction.details
+    if prediction.fallback is not None:
+        record["fallback_used"], record["fallback"] = True, prediction.fallback
+        record["fallback_reason"] = prediction.fallback_reason
+    if prediction.cache:
+        record["cache"] = _cache(prediction)
+    record["exceeded"] = prediction.exceeded
+    record["stages_ms"] = _milliseconds(prediction)
+    if prediction.error is not None:
+        record["status"], record["error_type"] = prediction.status, prediction.error_type
 
 
 def _fact(fact: Fact) -> dict[str, Any]:

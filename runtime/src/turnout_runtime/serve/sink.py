@@ -2,7 +2,7 @@
 
 import logging
 
-from turnout_runtime.log.record import Identity, encode
+from turnout_runtime.log.record import Encoder, Identity
 from turnout_runtime.log.writer import LogWriter
 from turnout_runtime.predict.prediction import Prediction
 from turnout_runtime.serve.metrics import ServingMetrics
@@ -15,14 +15,14 @@ class PredictionSink:
     """Takes each prediction once; never raises, so that telling about a request cannot fail it."""
 
     def __init__(self, identity: Identity, metrics: ServingMetrics, log: LogWriter) -> None:
-        self._identity, self._metrics, self._records = identity, metrics, log
+        self._encode, self._metrics, self._records = Encoder(identity), metrics, log
         self._throttle = Throttle()
 
     def __call__(self, prediction: Prediction) -> None:
         """Count it, log its record, and tell what failed, at most once a second for each type of error."""
         self._metrics.observe(prediction)
         try:
-            self._records.put(encode(self._identity, prediction))
+            self._records.put(self._encode(prediction))
         except (
             TypeError,
             ValueError,

@@ -8,7 +8,7 @@ import pytest
 
 from turnout_runtime.errors import BodyTooLarge
 from turnout_runtime.facts import FactRule, Facts, Found, Scope
-from turnout_runtime.log.record import Identity, encode
+from turnout_runtime.log.record import Encoder, Identity
 from turnout_runtime.models.model import Loaded, Model
 from turnout_runtime.predict.admission import Admission
 from turnout_runtime.predict.dataplane import Dataplane
@@ -78,7 +78,7 @@ async def _record(timeout: float = 1.0, **context: Any) -> dict[str, Any]:
     seen: list[Prediction] = []
     prediction = await _dataplane(seen, timeout).predict(ROUTE, _body(**context))
     assert seen == [prediction]
-    line = encode(IDENTITY, prediction)
+    line = Encoder(IDENTITY)(prediction)
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
     record: dict[str, Any] = json.loads(line)
@@ -139,7 +139,7 @@ async def test_overload_sheds_and_says_so() -> None:
     await asyncio.gather(*(dataplane.predict(ROUTE, _body(x=1.0, sleep=0.1)) for _ in range(6)))
     endings = [p.error_type or "ok" for p in seen]
     assert sorted(endings) == ["ok", "ok", "queue_full", "queue_full", "queue_wait", "queue_wait"]
-    shed = json.loads(encode(IDENTITY, next(p for p in seen if p.status == "shed")))
+    shed = json.loads(Encoder(IDENTITY)(next(p for p in seen if p.status == "shed")))
     assert shed["context"] == {"x": 1.0, "sleep": 0.1}
     assert shed["stages_ms"]["queue"] is not None
     assert dataplane.admission.active == 0
@@ -163,7 +163,7 @@ async def test_what_a_door_turns_away_leaves_a_prediction() -> None:
     route = route_of("obj", {"x-request-id": "r-9", "x-turnout-entity": "e-9"})
     prediction = _dataplane(seen).refuse(route, BodyTooLarge("x"))
     assert seen == [prediction]
-    record = json.loads(encode(IDENTITY, prediction))
+    record = json.loads(Encoder(IDENTITY)(prediction))
     assert (record["status"], record["error_type"]) == ("invalid", "body-too-large")
     assert (record["request_id"], record["entity_id"], record["context"]) == ("r-9", "e-9", None)
 

@@ -10,7 +10,7 @@ from tests.unit.runtime.predict.planes import ROUTE, Flow, body, plane, serving
 from turnout_runtime.config import AnswerCache
 from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.facts import FactRule, Found, NoSuchKey, Scope
-from turnout_runtime.log.record import Identity, encode
+from turnout_runtime.log.record import Encoder, Identity
 from turnout_runtime.predict.aging import Aging
 from turnout_runtime.predict.build import dataplane
 from turnout_runtime.predict.cache import AnswersByKey
@@ -31,7 +31,7 @@ async def test_a_fresh_answer_needs_neither_facts_nor_model_nor_a_place() -> Non
     assert hit.decision == first.decision
     assert (hit.prediction_id != first.prediction_id, hit.passes, dict(hit.stages)) == (True, 0, {})
     assert ([p.cache for p in seen], hit.fallback_used) == (["miss", "hit"], False)
-    record = json.loads(encode(Identity("n", "m", "r", "d"), hit))
+    record = json.loads(Encoder(Identity("n", "m", "r", "d"))(hit))
     assert record["cache"]["age_ms"] >= 0
     assert (record["features"], record["facts"], record["score"]) == (None, {}, 3.0)
     await busy

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from tests.unit.runtime.predict.planes import ROUTE, Flow, body, plane
 
 from turnout_runtime.facts import FactRule, Found, Scope
-from turnout_runtime.log.record import Identity, encode
+from turnout_runtime.log.record import Encoder, Identity
 from turnout_runtime.predict.answer import answer
 from turnout_runtime.predict.dataplane import Dataplane
 from turnout_runtime.predict.prediction import Prediction
@@ -154,7 +154,7 @@ async def test_details_that_are_no_json_are_the_workflows_failure(odd: Any) -> N
         assert orjson.dumps(answer(prediction, "v"))
     else:
         assert prediction.error_type == "WorkflowError"
-    assert encode(Identity("n", "m", "r", "d"), prediction)
+    assert Encoder(Identity("n", "m", "r", "d"))(prediction)
 
 
 @pytest.mark.parametrize("step", [3, "", "\ud800", None])
@@ -222,7 +222,7 @@ async def test_odd_facts_and_features_cost_no_record() -> None:
     one = Dataplane(workflow=Reading(), facts={"odd": FactRule(Odd(), 1.0)})
     prediction = await one.predict(ROUTE, body())
     assert prediction.error is None
-    record = orjson.loads(encode(Identity("n", "m", "r", "d"), prediction))
+    record = orjson.loads(Encoder(Identity("n", "m", "r", "d"))(prediction))
     assert record["features"] == {"x": str(2**70)}
     assert record["facts"]["odd"]["value"]["big"] == str(2**70)
     assert record["facts"]["odd"]["value"]["keys"] == {"1": 2}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.runtime.predict.planes import ROUTE, Flow, Streaming, plane
 
-from turnout_runtime.log.record import Identity, encode
+from turnout_runtime.log.record import Encoder, Identity
 from turnout_runtime.predict.answer import answer
 from turnout_runtime.predict.dataplane import Dataplane
 from turnout_runtime.predict.expiry import Expiry
@@ -94,7 +94,7 @@ def _check_rows(predictions: list[Prediction], seen: list[Prediction], endings: 
         if prediction.error is None:
             json.dumps(answer(prediction, "r"))
     for prediction in seen:
-        record = json.loads(encode(Identity("n", "m", "r", "d"), prediction))
+        record = json.loads(Encoder(Identity("n", "m", "r", "d"))(prediction))
         assert record["status"] == prediction.status
         assert sum(spent or 0 for stage, spent in record["stages_ms"].items() if stage != "total") <= (
             record["stages_ms"]["total"] + 0.001

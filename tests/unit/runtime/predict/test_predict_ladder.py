@@ -7,7 +7,7 @@ import pytest
 from tests.unit.runtime.predict.planes import ROUTE, Flow, act, body, plane, with_default
 
 from turnout_runtime.errors import InvalidRequest, RequestTimeout
-from turnout_runtime.log.record import Identity, encode
+from turnout_runtime.log.record import Encoder, Identity
 from turnout_runtime.predict.answer import answer
 from turnout_runtime.predict.prediction import Prediction
 from turnout_runtime.workflow import Context, Decision
@@ -82,7 +82,7 @@ async def test_a_remembered_answer_is_the_first_rung() -> None:
     assert stale.decision == fresh.decision
     assert (stale.cache, stale.fallback, stale.fallback_reason) == ("stale", "cached", "KeyError")
     assert (other.cache, other.fallback) == ("miss", "rules")
-    record = json.loads(encode(Identity("n", "m", "r", "d"), stale))
+    record = json.loads(Encoder(Identity("n", "m", "r", "d"))(stale))
     assert record["cache"]["status"] == "stale"
     assert record["cache"]["age_ms"] >= 20
     assert (record["fallback"], record["fallback_used"], record["status"]) == ("cached", True, "ok")

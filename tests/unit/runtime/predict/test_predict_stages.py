@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.unit.runtime.predict.planes import ROUTE, Flow, Streaming, body, plane
 
-from turnout_runtime.log.record import Identity, encode
+from turnout_runtime.log.record import Encoder, Identity
 from turnout_runtime.predict.prediction import Prediction
 from turnout_runtime.predict.stage import Stage, Threads
 from turnout_runtime.workflow import Context, Decision, Features, Workflow, inline, threaded
@@ -146,7 +146,7 @@ async def test_a_second_pass_sees_the_expensive_facts() -> None:
     assert (second.decision.score, list(second.stages)) == (12.0, ["queue", "facts", "features", "model", "decide"])  # type: ignore[union-attr]
     assert [stage for stage, _ in second.marks].count("model") == 2
     assert sum(second.stages.values()) <= second.total
-    assert json.loads(encode(Identity("n", "m", "r", "d"), second))["passes"] == 2
+    assert json.loads(Encoder(Identity("n", "m", "r", "d"))(second))["passes"] == 2
 
 
 async def test_chunks_go_to_whom_listens_and_the_decision_to_everybody() -> None:
