@@ -56,9 +56,7 @@ def test_onnx_scores_as_the_trained_model_does(tmp_path: Path) -> None:
     np.testing.assert_allclose(scores, model.predict_proba(rows)[:, 1], atol=1e-6)
 
 
-def test_a_second_build_comes_from_the_cache(
-    bundle: Bundle, small_data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_build_comes_from_the_cache(small_data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     loads: list[int] = []
 
