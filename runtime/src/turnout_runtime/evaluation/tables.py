@@ -1,0 +1,36 @@
+"""Small tables that people have: CSV, JSON Lines, Parquet."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from turnout_runtime.errors import EvaluationInvalid
+
+_BLOCK = 10_240
+_READERS = {".parquet": "read_parquet", ".csv": "read_csv_auto", ".jsonl": "read_json", ".json": "read_json"}
+
+
+def table_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The table's rows by column; decimals are floats. Raises `EvaluationInvalid` for what is no such table."""
+    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if suffix not in _READERS:
+        raise EvaluationInvalid(f"{path}: give .parquet, .csv or .jsonl")
+    try:
+        import duckdb
+    except ImportError:
+        raise EvaluationInvalid(f"{path}: reading tables needs turnout-runtime[batch]") from None
+    try:
+        with duckdb.connect() as connection:
+            cursor = connection.execute(f"FROM {_READERS[suffix]}(?)", [str(path)])
+            names = [column[0] for column in cursor.description]
+            while block := cursor.fetchmany(_BLOCK):
+                for row in block:
+                    yield dict(zip(names, map(_plain, row), strict=True))
+    except duckdb.Error as error:
+        text = " ".join(str(error).split())
+        raise EvaluationInvalid(f"{path} cannot be read: {text[:200]}") from None
+
+
+def _plain(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else value

@@ -1,0 +1,111 @@
+"""Which records count: a range of time, and simple conditions. Pure."""
+
+import operator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from turnout_runtime.errors import EvaluationInvalid
+from turnout_runtime.evaluation.records import Record, at
+
+_CONDITION = re.compile(r"([^=!<>]+)(!=|>=|<=|=|>|<)(.*)", re.S)
+_AGO = re.compile(r"(\d+)([mhd])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    ">": operator.gt,
+    "<=": operator.le,
+    ">=": operator.ge,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`field operator value`, the field as a path. What a record lacks is `null`, and neither less nor more."""
+
+    path: tuple[str, ...]
+    operator: str
+    value: str
+
+    def holds(self, record: Record) -> bool:
+        """Whether it is true of a record. Numbers compare as numbers, all else as text."""
+        found = at(record, self.path)
+        if self.operator in ("=", "!="):
+            return self._equal(found) == (self.operator == "=")
+        wanted: float | str = self.value
+        if isinstance(found, int | float) and not isinstance(found, bool):
+            if (number := _number(self.value)) is None:
+                return False
+            wanted = number
+        elif not isinstance(found, str):
+            return False
+        return _ORDERS[self.operator](found, wanted)
+
+    def _equal(self, found: Any) -> bool:
+        if isinstance(found, int | float) and not isinstance(found, bool):
+            return _number(self.value) == found
+        return text_of(found) == self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Records from `since` on and before `until`, both as the log writes times, that meet all conditions."""
+
+    since: str | None = None
+    until: str | None = None
+    conditions: tuple[Condition, ...] = ()
+
+    def of(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The records that count."""
+        for record in records:
+            if self._holds(record):
+                yield record
+
+    def _holds(self, record: Record) -> bool:
+        time = record.get("time") or ""
+        if (self.since is not None and time < self.since) or (self.until is not None and time >= self.until):
+            return False
+        return all(condition.holds(record) for condition in self.conditions)
+
+
+def window(since: str | None, until: str | None, where: Sequence[str], now: datetime) -> Window:
+    """The window that options describe; raises `EvaluationInvalid` that says how they are written."""
+    return Window(_moment(since, now), _moment(until, now), tuple(map(condition, where)))
+
+
+def condition(text: str) -> Condition:
+    """`arm=stable`, `context.distance>=500` and the like; raises `EvaluationInvalid`."""
+    match = _CONDITION.fullmatch(text.strip())
+    if match is None:
+        raise EvaluationInvalid(f"--where {text!r}: write FIELD=VALUE (or != < > <= >=), such as context.carrier=UA")
+    return Condition(tuple(match[1].strip().split(".")), match[2], match[3].strip())
+
+
+def text_of(value: Any) -> str:
+    """A value as a condition and a table write it."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return value if isinstance(value, str) else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _moment(text: str | None, now: datetime) -> str | None:
+    if text is None:
+        return None
+    if match := _AGO.fullmatch(text):
+        moment = now - timedelta(**{_UNITS[match[2]]: int(match[1])})
+    else:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise EvaluationInvalid(f"{text!r} is no time: write 2026-01-31T12:00:00Z, or 30m, 24h, 7d ago") from None
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"

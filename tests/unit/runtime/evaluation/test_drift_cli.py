@@ -1,0 +1,133 @@
+"""`turnout drift` over logs, and what it says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from tests.unit.runtime.evaluation.evaluation_logs import log, record, weather
+
+from turnout_runtime.cli import main
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> Path:
+    return log(tmp_path / "before", weather(3000, seed=1))
+
+
+def drift(*options: Any) -> int:
+    return main(["drift", *map(str, options)])
+
+
+def found(capsys: pytest.CaptureFixture[str], *options: Any) -> dict[str, dict[str, Any]]:
+    """Columns by name, of the first group."""
+    assert drift(*options, "--json") == 0
+    return {column["name"]: column for column in json.loads(capsys.readouterr().out)[0]["columns"]}
+
+
+def test_what_moved_comes_first(tmp_path: Path, before: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    now = log(tmp_path / "now", weather(2000, seed=2, wind=13.0))
+    assert drift("--log", now, "--reference", before) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "2,000 records against 3,000"
+    assert [line.split()[:2] for line in lines[2:]] == [
+        ["score", "moved"],
+        ["decision", "moved"],
+        ["features.wind", "moved"],
+        ["features.hour", "stable"],
+        ["context.carrier", "stable"],
+    ]  # tail names a plane: it is no category
+    columns = found(capsys, "--log", now, "--reference", before)
+    assert columns["features.wind"]["psi"] > 0.5
+    assert columns["features.wind"]["p_value"] < 1e-9
+    assert columns["features.wind"]["medians"] == pytest.approx([10, 13], abs=0.3)
+    assert columns["features.hour"]["p_value"] > 0.001
+    assert columns["context.carrier"]["unseen"] == 0
+
+
+def test_nothing_moved_in_the_same_log(before: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for column in found(capsys, "--log", before, "--reference", before).values():
+        assert (column["psi"], column["ks"] or 0, column["verdict"]) == (0, 0, "stable")
+
+
+def test_values_that_get_lost(tmp_path: Path, before: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    now = log(tmp_path / "now", weather(2000, seed=2, lost=0.3))
+    columns = found(capsys, "--log", now, "--reference", before)
+    assert columns["features.wind"]["verdict"] == "moved"
+    assert columns["features.wind"]["psi"] < 0.05
+    assert columns["features.wind"]["missing"] == pytest.approx([0, 0.3], abs=0.03)
+
+
+def test_a_small_window_says_so(tmp_path: Path, before: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    now = log(tmp_path / "now", weather(60, seed=2))
+    assert drift("--log", now, "--reference", before) == 0
+    assert "too small: chance alone may reach a PSI of 0.1" in capsys.readouterr().out
+
+
+def test_windows_and_groups(tmp_path: Path, before: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [*weather(900, seed=3), *weather(900, seed=4, wind=16.0, arm="challenger", revision="orders-2")]
+    now = log(tmp_path / "now", rows)
+    assert drift("--log", now, "--reference", before, "--by", "arm", "--json") == 0
+    groups = {group["group"]: group["columns"][0] for group in json.loads(capsys.readouterr().out)}
+    assert list(groups) == ["arm challenger", "arm stable"]
+    assert [group["verdict"] for group in groups.values()] == ["moved", "stable"]
+    same = found(capsys, "--log", now, "--reference", now, "--where", "arm=stable", "--reference-where", "score>=0")
+    assert same["features.wind"]["rows"] == [1800, 900]
+    half = found(capsys, "--log", now, "--reference", now, "--since", "2023-11-14T22:20:00Z", "--until", "2100-01-01")
+    assert half["score"]["rows"] == [1800, 1800 - 2 * 400]
+
+
+def test_a_training_table_is_a_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"wind": row["features"]["wind"], "carrier": row["context"]["carrier"]} for row in weather(2000, seed=5)]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with duckdb.connect() as connection:
+        train = f"SELECT wind::FLOAT AS wind, carrier FROM read_json('{tmp_path}/train.jsonl')"
+        connection.execute(f"COPY ({train}) TO '{tmp_path}/train.parquet'")
+    now = log(tmp_path / "now", weather(2000, seed=6, wind=12.0))
+    tables = [found(capsys, "--log", now, "--reference", tmp_path / f"train.{kind}") for kind in ("jsonl", "parquet")]
+    assert tables[0].keys() == {"features.wind", "context.carrier"}
+    assert tables[0]["features.wind"]["psi"] == tables[1]["features.wind"]["psi"] > 0.2
+    assert drift("--log", now, "--reference", tmp_path / "train.parquet") == 0
+    assert "not in the reference: context.tail, decision, features.hour, score" in capsys.readouterr().out
+
+
+def test_failures_and_copies_do_not_count(tmp_path: Path, before: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    failed = {"status": "timeout", "score": None, "decision": None, "features": None}
+    rows = [*weather(900, seed=3), record(1, **failed), record(2, shadow=True, score=9.0)]
+    columns = found(capsys, "--log", log(tmp_path / "now", rows), "--reference", before)
+    assert columns["score"]["rows"] == [3000, 900]
+    assert columns["features.wind"]["rows"] == [3000, 900]
+    assert columns["context.carrier"]["missing"] == pytest.approx([0, 1 / 901])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--reference", "nowhere"], "--reference nowhere: no such file or directory"),
+        (["--log", "nowhere"], "--log nowhere: no such directory"),
+        (["--where", "arm"], "--where 'arm': write FIELD=VALUE"),
+        (["--since", "yesterday"], "'yesterday' is no time: write 2026-01-31"),
+        (["--where", "arm=none"], "--log: no records there, or none in its window"),
+        (["--reference-where", "arm=none"], "--reference: no records there, or none in its window"),
+        (["--reference", "odd.txt"], "odd.txt: give .parquet, .csv or .jsonl"),
+        (["--reference", "odd.parquet"], "odd.parquet cannot be read"),
+        (["--reference", "odd.jsonl"], "odd.jsonl has a line that is not JSON"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(
+    tmp_path: Path,
+    before: Path,
+    options: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("odd.txt", "odd.parquet", "odd.jsonl"):
+        Path(name).write_text("odd\n")
+    assert drift("--log", before, "--reference", before, *options) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("turnout: ")
+    assert message in told
+    assert told.count("\n") == 1
