@@ -6,6 +6,8 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/turnout
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv),$(CACHE)/uv/bin/uv)
 RUN := $(UV) run --no-sync
+# Some images forbid it, and then every process that a test starts compiles all of its imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets
