@@ -3,6 +3,13 @@
 from pydantic import ValidationError
 
 _SHOWN = 3
+_PLAIN = {
+    "extra_forbidden": "no such field",
+    "model_type": "must be an object",
+    "dict_type": "must be an object",
+    "list_type": "must be a list",
+}
+"""Instead of pydantic's words, which are those of Python."""
 _LONGEST = 256  # characters of a field's path: callers make up names
 
 
@@ -12,7 +19,7 @@ def describe(error: ValidationError, root: str = "") -> str:
     lines = []
     for problem in problems[:_SHOWN]:
         path = (root, *problem["loc"]) if root else problem["loc"]
-        field = ".".join(map(str, path)) or "document"
-        lines.append(f"{field[:_LONGEST]}: {problem['msg'].removeprefix('Value error, ')}")
+        text = _PLAIN.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+        lines.append(": ".join(filter(None, (".".join(map(str, path))[:_LONGEST], text))))
     more = len(problems) - _SHOWN
     return "; ".join(lines) + (f" (and {more} more)" if more > 0 else "")

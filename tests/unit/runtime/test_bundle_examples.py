@@ -32,7 +32,7 @@ def test_a_warm_up_line_may_be_a_bare_request() -> None:
     ("line", "told"),
     [
         (b"{", "golden.jsonl line 1 is not JSON"),
-        (b"[]", "golden.jsonl line 1: document: "),
+        (b"[]", "golden.jsonl line 1: must be an object"),
         (b'{"expect": {"score": 1}}', "golden.jsonl line 1: request: Field required"),
         (b'{"request": {}}', "golden.jsonl line 1: expect: say what the answer must be"),
         (b'{"request": {}, "expect": {}}', "golden.jsonl line 1: expect: say what the answer must be"),

@@ -27,7 +27,7 @@ def test_pack_prints_the_digest_that_the_others_see(tmp_path: Path, capsys: pyte
         (["verify", str(BUNDLES / "bad-manifest")], "bundle.yaml: workflow: "),
         (["verify", "/no/such"], "/no/such does not exist"),
         (["digest", "/no/such"], "/no/such does not exist"),
-        (["pack", "/no/such", "-o", "x"], "/no/such is not a folder"),
+        (["pack", "/no/such", "-o", "x"], "/no/such does not exist"),
         (["pack", str(BUNDLES / "bad-manifest"), "-o", "x"], "bundle.yaml: workflow: "),
         (["pack", str(BUNDLES / "echo"), "-o", str(BUNDLES / "echo" / "x")], "is inside the bundle"),
         (["pack", str(BUNDLES / "echo"), "-o", "/no/such/x"], "/no/such"),
@@ -46,7 +46,7 @@ def test_what_cannot_be_done_is_one_line_and_status_1(
 def test_verify_wants_the_manifest_at_the_root(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bundle", "verify", str(tar_of(tmp_path / "x.tgz", member("in/bundle.yaml", b"a")))]) == 1
     assert main(["bundle", "verify", str(write_bundle(tmp_path / "in").parent)]) == 1
-    assert capsys.readouterr().err.count("no bundle.yaml at the root") == 2
+    assert capsys.readouterr().err.count("no bundle.yaml at the bundle's root") == 2
 
 
 def test_log_cat_prints_whole_rows_and_stops_quietly(tmp_path: Path) -> None:

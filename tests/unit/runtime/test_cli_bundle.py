@@ -163,6 +163,52 @@ def test_golden_takes_todays_answers(made: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == "4 golden examples hold\n"
 
 
+def test_golden_never_expects_a_failure_of_the_workflow(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, code = made / "golden.jsonl", made / "workflow.py"
+    before = file.read_bytes()
+    code.write_text(code.read_text().replace("return 0.3", "return 1 / 0"))
+    told = _failed(capsys, "golden", str(made), "--update")
+    assert "golden.jsonl lines 1, 2: failed with workflow.py:" in told
+    assert "ZeroDivisionError" in told
+    assert file.read_bytes() == before
+
+
+def test_golden_asks_for_the_facts_that_an_example_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fetch = b"    async def fetch(self, ctx):\n        await ctx.facts.fetch(w='x')\n\n    def decide"
+    code, line = WORKFLOW.replace(b"    def decide", fetch), b'{"request": {"context": {}}}\n'
+    folder = write_bundle(tmp_path / "b", bundle_yaml=MANIFEST + b"golden: g.jsonl\n", workflow_py=code, g_jsonl=line)
+    told = _failed(capsys, "golden", str(folder), "--update")
+    assert "g.jsonl line 1: the workflow fetches the fact 'w': give it in facts, or null" in told
+
+
+def test_golden_keeps_lines_apart_as_json_lines_are(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """U+2028 and its like end a line for Python's text, and not for JSON Lines."""
+    file = made / "golden.jsonl"
+    odd = '{"request": {"request_id": "a\u2028b", "context": {"carrier": "UA", "hour": 3, "distance": 5}}}'
+    file.write_text(f"\n{odd}\n\n{odd}\n", encoding="utf-8")
+    assert main(["bundle", "golden", str(made), "--update"]) == 0
+    assert "2 examples expect what the workflow answers now; 2 of them changed" in capsys.readouterr().out
+    assert [orjson.loads(line)["request"]["request_id"] for line in file.read_bytes().splitlines()] == ["a\u2028b"] * 2
+
+
+def test_build_wants_a_folder(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "does not exist" in _failed(capsys, "build", str(made.parent / "nowhere"))
+    assert "is no folder" in _failed(capsys, "build", str(made), "-o", str(made.parent / "no" / "x.tar.gz"))
+    assert main(["bundle", "build", str(made)]) == 0
+    capsys.readouterr()
+    told = _failed(capsys, "golden", str(made.parent / "ticket-price-1.tar.gz"), "--update")
+    assert "is a built archive: give the folder that it was built from" in told
+
+
+def test_a_bundle_on_a_triton_is_built_where_one_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = MANIFEST + b"models: {m: {format: triton, model: m}}\n"
+    folder = str(write_bundle(tmp_path / "b", bundle_yaml=manifest))
+    assert "give --triton HOST:PORT" in _failed(capsys, "verify", folder)
+    with pytest.raises(SystemExit):
+        main(["bundle", "verify", folder, "--triton", "grpc://localhost"])
+    assert "'grpc://localhost' is not HOST:PORT" in capsys.readouterr().err
+
+
 def test_golden_without_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = str(write_bundle(tmp_path / "b"))
     assert main(["bundle", "golden", folder]) == 0
@@ -187,7 +233,7 @@ def test_verify_runs_no_code_when_told_so(tmp_path: Path, capsys: pytest.Capture
 
 
 def _arguments(**overrides: object) -> argparse.Namespace:
-    nothing = {"serving": None, "facts": None, "logs": None, "processes": None}
+    nothing = {"serving": None, "facts": None, "logs": None, "processes": None, "triton": None}
     return argparse.Namespace(**{**nothing, **overrides})
 
 

@@ -104,7 +104,7 @@ async def test_golden_examples_hold(tmp_path: Path) -> None:
             _line({"score": 0.41}, facts={}),
             "line 1: the workflow fetches the fact 'weather': give it in facts, or null",
         ),
-        (_line({"score": 0.41}, carrier="!!"), "line 1: failed with ValueError: no such carrier"),
+        (_line({"score": 0.41}, carrier="!!"), "line 1: failed with workflow.py:25: ValueError: no such carrier"),
         (_line({"error": "timeout"}), "line 1: error is None, expected 'timeout'"),
     ],
 )
@@ -116,15 +116,23 @@ async def test_a_golden_example_that_fails_says_how(tmp_path: Path, line: bytes,
 
 
 async def test_only_the_first_failures_are_told(tmp_path: Path) -> None:
-    text = b"\n".join([HOLD[0]] + [_line({"score": 9})] * 5)
+    text = b"\n".join([HOLD[0]] + [_line({"score": 10 + score}) for score in range(5)])
     with pytest.raises(GoldenExamplesFailed, match=r"golden\.jsonl line 2: .*line 3: .*line 4: [^;]*\(and 2 more\)"):
+        await _load(_bundle(tmp_path, GOLDEN, golden_jsonl=text))
+
+
+async def test_lines_that_fail_alike_are_told_together(tmp_path: Path) -> None:
+    text = b"\n".join([HOLD[0]] + [_line({"score": 9})] * 5)
+    with pytest.raises(GoldenExamplesFailed, match=r"golden\.jsonl lines 2, 3, 4 and 2 more: score is 0\.41, expected"):
         await _load(_bundle(tmp_path, GOLDEN, golden_jsonl=text))
 
 
 async def test_warm_up_requests_must_be_answered(tmp_path: Path) -> None:
     manifest = MANIFEST + b"warmup: warmup.jsonl\n"
     await _load(_bundle(tmp_path, manifest, warmup_jsonl=b'{"context": {"carrier": "UA"}}\n'))
-    with pytest.raises(WorkflowSetupFailed, match=r"warmup\.jsonl line 1: ValueError: no such carrier"):
+    with pytest.raises(
+        WorkflowSetupFailed, match=r"jsonl line 1: workflow\.py:25: ValueError: no such carrier"
+    ):
         await _load(_bundle(tmp_path, manifest, warmup_jsonl=b'{"context": {"carrier": "!!"}}\n'))
 
 

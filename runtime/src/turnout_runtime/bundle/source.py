@@ -40,7 +40,7 @@ def obtain(uri: str, digest: str, path: Path | None, cache: Path, progress: Prog
     """
     try:
         if path is not None and path.is_dir() and not uri.startswith(_SHARED):
-            return _open(path, digest, hash_folder(path, progress))
+            return checked(path, digest, hash_folder(path, progress))
         if path is not None and not path.exists():
             raise BundleNotFound(_missing(uri))
         with _locked(cache):
@@ -51,7 +51,7 @@ def obtain(uri: str, digest: str, path: Path | None, cache: Path, progress: Prog
 
 def _from_cache(uri: str, digest: str, path: Path | None, folder: Path, progress: Progress) -> Bundle:
     if (hashes := _cached(folder, digest, progress)) is not None:
-        return _open(folder, digest, hashes)
+        return checked(folder, digest, hashes)
     with _scratch(folder.with_name(f".{folder.name}{_FETCHED}")) as fetched:
         if path is None:
             _fetch(uri, fetched, progress)
@@ -87,10 +87,10 @@ def _install(source: Path, digest: str, folder: Path, progress: Progress) -> Bun
             staging.mkdir()
             unpack(source, staging)
         hashes = hash_folder(staging, progress)
-        _open(staging, digest, hashes)
+        checked(staging, digest, hashes)
         _remove(folder)
         staging.rename(folder)
-    return _open(folder, digest, hashes)
+    return checked(folder, digest, hashes)
 
 
 def _missing(uri: str) -> str:
@@ -106,7 +106,8 @@ def _missing(uri: str) -> str:
     return f"{uri}: PersistentVolumeClaim {name!r} has no file or folder {item!r}"
 
 
-def _open(folder: Path, digest: str, hashes: dict[str, str]) -> Bundle:
+def checked(folder: Path, digest: str, hashes: dict[str, str]) -> Bundle:
+    """The bundle in a folder whose files have these hashes; raises what `obtain` does for files that are not it."""
     _check(digest, digest_of(hashes))
     manifest_file = folder / FILE
     if FILE not in hashes:

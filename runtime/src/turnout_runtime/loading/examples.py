@@ -2,9 +2,11 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from turnout_runtime.bundle.code import explain
 from turnout_runtime.bundle.examples import Example, Expected, parse_examples
 from turnout_runtime.bundle.progress import Progress
 from turnout_runtime.bundle.source import Bundle
@@ -47,6 +49,9 @@ class _Given(Mapping[str, FactRule]):
     def __contains__(self, name: object) -> bool:
         return True
 
+    def __bool__(self) -> bool:
+        return True  # also where the example gives none
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.values_by_name)
 
@@ -85,20 +90,42 @@ class Examples:
 
 async def check_golden(workflow: Workflow, bundle: Bundle, progress: Progress) -> int:
     """How many golden examples hold; raises `GoldenExamplesFailed` saying which lines do not, and how."""
-    failures, file, count = [], bundle.manifest.golden, 0
+    failures, file, count = dict[int, str](), bundle.manifest.golden, 0
     async for number, example, prediction, lacking in _answers(workflow, bundle, file, progress, golden=True):
         count += 1
         assert example.expect is not None
-        if lacking and prediction.status != "invalid":
-            failures.append(f"line {number}: the workflow fetches the fact {min(lacking)!r}: give it in facts, or null")
-        elif wrong := differences(example.expect, prediction, example.tolerance):
-            failures.append(f"line {number}: {', '.join(wrong)}")
+        if wrong := lacks(prediction, lacking):
+            failures[number] = wrong
+        elif differ := differences(example.expect, prediction, example.tolerance, bundle.folder):
+            failures[number] = ", ".join(differ)
     if failures:
-        more = f" (and {len(failures) - _SHOWN} more)" if len(failures) > _SHOWN else ""
-        raise GoldenExamplesFailed(
-            f"{file} {'; '.join(failures[:_SHOWN])}{more}: correct the workflow, or what the examples expect"
-        )
+        raise GoldenExamplesFailed(f"{file} {listed(failures)}: correct the workflow, or what the examples expect")
     return count
+
+
+def lacks(prediction: Prediction, lacking: set[str]) -> str | None:
+    """What an example must say of the facts that its workflow asked for."""
+    if not lacking or prediction.status == "invalid":
+        return None
+    return f"the workflow fetches the fact {min(lacking)!r}: give it in facts, or null"
+
+
+def listed(failures: Mapping[int, str]) -> str:
+    """The first failures by line, the lines of one and the same together."""
+    lines: dict[str, list[int]] = {}
+    for number, text in failures.items():
+        lines.setdefault(text, []).append(number)
+    shown = list(lines.items())[:_SHOWN]
+    told = [f"{_lines(numbers)}: {text}" for text, numbers in shown]
+    more = len(failures) - sum(len(numbers) for _, numbers in shown)
+    return "; ".join(told) + (f" (and {more} more)" if more else "")
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"line {numbers[0]}"
+    more = f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else ""
+    return f"lines {', '.join(map(str, numbers[:_SHOWN]))}{more}"
 
 
 async def warm_up(workflow: Workflow, bundle: Bundle, progress: Progress) -> None:
@@ -106,7 +133,9 @@ async def warm_up(workflow: Workflow, bundle: Bundle, progress: Progress) -> Non
     file = bundle.manifest.warmup
     async for number, _, prediction, _ in _answers(workflow, bundle, file, progress, golden=False):
         if prediction.status != "ok":
-            raise WorkflowSetupFailed(f"{file} line {number}: {told(prediction)}: correct the workflow or the request")
+            raise WorkflowSetupFailed(
+                f"{file} line {number}: {told(prediction, bundle.folder)}: correct the workflow or the request"
+            )
 
 
 async def _answers(
@@ -122,8 +151,10 @@ async def _answers(
             yield number, example, prediction, lacking
 
 
-def told(prediction: Prediction) -> str:
-    """What went wrong with a prediction."""
+def told(prediction: Prediction, folder: Path) -> str:
+    """What went wrong with a prediction, and where in the bundle's code when it was that."""
+    if prediction.status == "error" and prediction.error is not None:
+        return explain(prediction.error, folder.resolve())
     return f"{prediction.error_type}: {prediction.error}"
 
 
@@ -135,10 +166,10 @@ def actual(prediction: Prediction) -> dict[str, Any]:
     return {name: body.get(name) for name in Expected.model_fields if name != "error"}
 
 
-def differences(expected: Expected, prediction: Prediction, tolerance: float) -> list[str]:
+def differences(expected: Expected, prediction: Prediction, tolerance: float, folder: Path) -> list[str]:
     """What of the answer is not as expected, in words."""
     if prediction.error is not None and expected.error is None:
-        return [f"failed with {told(prediction)}"]
+        return [f"failed with {told(prediction, folder)}"]
     got = actual(prediction)
     wanted = {name: getattr(expected, name) for name in Expected.model_fields if name in expected.model_fields_set}
     return [

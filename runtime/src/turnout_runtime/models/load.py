@@ -82,7 +82,8 @@ def _from_file(name: str, path: Path, entry: ModelFile) -> tuple[Callable[[], ob
 
 def _on_server(name: str, entry: ModelFile, server: ModelServer | None) -> Callable[[], Loaded]:
     if server is None:
-        raise ConfigInvalid(f"modelServer.triton.url is needed: the bundle's model {name!r} runs on a Triton")
+        needed = f"modelServer.triton.url is needed: the bundle's model {name!r} runs on a Triton"
+        raise ConfigInvalid(f"{needed}: declare spec.modelServer, or give --triton HOST:PORT where there is no cluster")
     from turnout_runtime.models import triton
 
     return lambda: triton.load(name, entry, server.triton)

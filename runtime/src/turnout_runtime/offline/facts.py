@@ -27,6 +27,9 @@ class OfflineRules(dict[str, FactRule]):
             self.undeclared.add(str(name))
         return known
 
+    def __bool__(self) -> bool:
+        return True  # without any rule, too, it must hear of what is asked for
+
     def check(self) -> None:
         """Raise `BatchInvalid` when a workflow asked for what there is not: all rows would end like that."""
         if self.undeclared:

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from turnout_runtime.cli.parsers import Groups
+from turnout_runtime.cli.parsers import Groups, add_triton
 
 
 def add_command(actions: Groups) -> None:
@@ -22,14 +22,14 @@ def add_command(actions: Groups) -> None:
     build.add_argument(
         "-o", "--output", type=Path, metavar="OUT.tar.gz", help="by default NAME-VERSION.tar.gz beside the folder"
     )
+    add_triton(build)
     build.set_defaults(run=_build)
 
 
 def _build(arguments: argparse.Namespace) -> None:
     from turnout_runtime.bundle.archive import pack
     from turnout_runtime.cli.bundle.completed import complete
-    from turnout_runtime.cli.bundle.described import check_output, read_manifest
-    from turnout_runtime.cli.bundle.opened import copied
+    from turnout_runtime.cli.bundle.opened import check_output, copied, model_server, read_manifest
     from turnout_runtime.cli.progress import bar
 
     folder: Path = arguments.folder
@@ -38,7 +38,7 @@ def _build(arguments: argparse.Namespace) -> None:
     out = arguments.output or folder.resolve().parent / file_name
     check_output(folder, out)
     with copied(folder) as copy:
-        held, digest = complete(copy)
+        held, digest = complete(copy, model_server(arguments))
         pack(copy, out, bar)
     golden = f"{held} golden examples hold" if held else "it has no golden examples"
     print(f"{manifest.name} {manifest.version}: {golden}; wrote {out} ({out.stat().st_size:,} bytes)", file=sys.stderr)

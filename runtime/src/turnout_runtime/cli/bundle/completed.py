@@ -13,6 +13,7 @@ from turnout_runtime.bundle.source import Bundle
 from turnout_runtime.bundle.tree import hash_folder
 from turnout_runtime.cli.bundle.opened import loaded
 from turnout_runtime.cli.progress import bar
+from turnout_runtime.config import ModelServer
 from turnout_runtime.loading.schemas import HASH
 from turnout_runtime.workflow import Workflow
 from turnout_runtime.workflow.schema import decision_schema, request_schema
@@ -20,7 +21,7 @@ from turnout_runtime.workflow.schema import decision_schema, request_schema
 _SCHEMAS = {"request": "schemas/request.json", "decision": "schemas/decision.json"}
 
 
-def complete(copy: Path) -> tuple[int, str]:
+def complete(copy: Path, server: ModelServer | None = None) -> tuple[int, str]:
     """Check the bundle in `copy` as a pod would and fill it in; how many golden examples hold, and its digest.
 
     What an earlier build filled in is replaced. Raises a `StartError`.
@@ -31,7 +32,7 @@ def complete(copy: Path) -> tuple[int, str]:
     hashes = hash_folder(copy, bar)
     manifest = parse(_dumped(document))
     check_files(manifest, hashes)
-    checked = loaded(Bundle(copy, manifest, digest_of(hashes)))
+    checked = loaded(Bundle(copy, manifest, digest_of(hashes)), server=server)
     document["schemas"] = _SCHEMAS
     document["card"][HASH] = _write_schemas(copy, checked.workflow)
     _fill_in(document, hashes)

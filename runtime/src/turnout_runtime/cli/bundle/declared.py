@@ -23,6 +23,7 @@ _SIZE = re.compile(r"(\d+)(Ki|Mi|Gi|k|M|G)?")
 _FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 _M = TypeVar("_M", bound=BaseModel)
 _TIMEOUT = "100ms"
+_QUEUE = {"maxDepth": "maxQueueDepth", "maxWait": "maxQueueWait"}
 
 
 def read_facts(path: Path) -> dict[str, FactConfig]:
@@ -37,13 +38,14 @@ def read_serving(path: Path, default: Serving) -> Serving:
     queue = document.pop("queue", None) or {}
     if not isinstance(queue, dict):
         raise ConfigInvalid(f"{path}: queue: must be an object")
-    moved = {"maxQueueDepth": queue.get("maxDepth"), "maxQueueWait": queue.get("maxWait")}
-    document.update({name: value for name, value in moved.items() if value is not None})
+    if unknown := queue.keys() - _QUEUE.keys():
+        raise ConfigInvalid(f"{path}: queue.{min(unknown, key=str)}: no such field; there are {', '.join(_QUEUE)}")
+    document.update({_QUEUE[name]: value for name, value in queue.items()})
     if "maxBodySize" in document:
         document["maxBodyBytes"] = _size(f"{path}: maxBodySize", document.pop("maxBodySize"))
     if str(document.pop("access", "Any")).lower() != "any":
         raise ConfigInvalid(f"{path}: access: there is no gateway on this machine: leave it out")
-    given = _seconds(str(path), document, Serving)
+    given = _seconds(f"{path}: ", document, Serving)
     return _checked(Serving, str(path), {**default.model_dump(by_alias=True), **given})
 
 
@@ -67,11 +69,21 @@ def _fact(place: str, declared: Any) -> FactConfig:
     fact = {"timeout": _TIMEOUT, **declared}
     for kind in ("value", "values"):
         if kind in fact:
-            fact["plugin"] = {"name": "constant", "options": {kind: fact.pop(kind)}}
+            fact["plugin"] = {"name": "constant", "options": {kind: _objects(f"{place}.{kind}", fact.pop(kind), kind)}}
     if isinstance(http := fact.get("http"), dict) and isinstance(headers := http.get("headers"), list):
         fact["http"] = {**http, "headers": {str(h.get("name")): h.get("value") for h in headers if "value" in h}}
     _refuse_secrets(place, declared)
     return _checked(FactConfig, place, _seconds(place, fact, FactConfig))
+
+
+def _objects(place: str, value: Any, kind: str) -> Any:
+    """A fact's value, or values by key."""
+    each = value.values() if kind == "values" and isinstance(value, dict) else [value]
+    if not all(isinstance(item, dict) for item in each):
+        raise ConfigInvalid(f"{place}: a fact's value is an object, such as {{temp: 41}}")
+    if kind == "values":
+        return {str(key): item for key, item in value.items()}
+    return value
 
 
 def _refuse_secrets(place: str, node: Any) -> None:
@@ -90,7 +102,7 @@ def _seconds(place: str, declared: Mapping[Any, Any], model: type[BaseModel]) ->
     result: dict[str, Any] = {}
     fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
     for name, value in declared.items():
-        where = f"{place}.{name}"
+        where = f"{place}{name}" if place.endswith(": ") else f"{place}.{name}"
         inner = _model_in(fields.get(name))
         if inner is not None and isinstance(value, dict):
             result[name] = _seconds(where, value, inner)
@@ -126,4 +138,4 @@ def _checked(model: type[_M], place: str, document: Mapping[str, Any]) -> _M:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise ConfigInvalid(f"{place}: {describe(error)}") from None
+        raise ConfigInvalid(f"{place}: {describe(error).replace('Seconds: ', ': ')}") from None

@@ -19,21 +19,19 @@ def add_command(actions: Groups) -> None:
 
 
 def _digest(arguments: argparse.Namespace) -> None:
-    from turnout_runtime.bundle.archive import digest_archive
-    from turnout_runtime.bundle.tree import digest_folder
-    from turnout_runtime.cli.bundle.described import existing
+    from turnout_runtime.bundle.local import digest_at
 
-    bundle = arguments.bundle
-    print(digest_folder(bundle) if bundle.is_dir() else digest_archive(existing(bundle)))
+    print(digest_at(arguments.bundle))
 
 
 def _pack(arguments: argparse.Namespace) -> None:
-    from turnout_runtime.bundle.archive import digest_archive, pack
-    from turnout_runtime.cli.bundle.described import check_output, describe
+    from turnout_runtime.bundle.archive import pack
+    from turnout_runtime.cli.bundle.opened import check_output, opened, read_manifest
     from turnout_runtime.cli.progress import bar
 
     folder, out = arguments.folder, arguments.output
+    read_manifest(folder)
     check_output(folder, out)
-    describe(folder)
-    pack(folder, out, bar)
-    print(digest_archive(out))
+    with opened(folder) as bundle:
+        pack(folder, out, bar)
+    print(bundle.digest)

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from turnout_runtime.cli.parsers import Groups
+from turnout_runtime.cli.parsers import Groups, add_triton
 from turnout_runtime.errors import GoldenExamplesFailed
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def add_command(actions: Groups) -> None:
     run.add_argument("bundle", type=Path, metavar="DIR|TAR")
     run.add_argument("--port", type=int, default=8080, help="predictions (8080; 0 takes a free one)")
     run.add_argument("--admin-port", type=int, default=0, help="probes and metrics (a free one)")
+    run.add_argument("--grpc-port", type=int, metavar="PORT", help="Open Inference Protocol over gRPC (off)")
     run.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     run.add_argument(
         "--facts", type=Path, metavar="FILE", help="YAML like a ModelDeployment's spec.facts, or name: {value: {…}}"
@@ -39,6 +40,7 @@ def add_command(actions: Groups) -> None:
     )
     run.add_argument("--no-golden", action="store_true", help="serve a folder though its golden examples do not hold")
     run.add_argument("--processes", type=int, metavar="N", help="serve with N processes")
+    add_triton(run)
     run.set_defaults(run=_run)
 
 
@@ -65,7 +67,9 @@ def _serve(arguments: argparse.Namespace, bundle: "Bundle") -> None:
 
     from turnout_runtime.serve.process import Pod, Ports
 
-    ports = Ports(arguments.host, arguments.port or free_port(), arguments.admin_port or free_port())
+    ports = Ports(
+        arguments.host, arguments.port or free_port(), arguments.admin_port or free_port(), arguments.grpc_port
+    )
     config = configuration(arguments, bundle)
 
     async def serve() -> None:
@@ -83,7 +87,7 @@ def _serve(arguments: argparse.Namespace, bundle: "Bundle") -> None:
 def configuration(arguments: argparse.Namespace, bundle: "Bundle") -> "RuntimeConfig":
     """What the operator would have written, with a laptop's defaults."""
     from turnout_runtime.cli.bundle.declared import read_facts, read_serving
-    from turnout_runtime.cli.bundle.opened import SERVING
+    from turnout_runtime.cli.bundle.opened import SERVING, model_server
     from turnout_runtime.config import RuntimeConfig
 
     name, digest = bundle.manifest.name, bundle.digest
@@ -98,6 +102,7 @@ def configuration(arguments: argparse.Namespace, bundle: "Bundle") -> "RuntimeCo
             "revision": f"{name}-{digest.removeprefix('sha256:')[:8]}",
             "bundle": {"uri": bundle.folder.as_uri(), "digest": digest, "path": bundle.folder},
             "serving": serving,
+            "modelServer": model_server(arguments),
             "facts": {} if arguments.facts is None else read_facts(arguments.facts),
             "predictionLog": {"directory": directory, "maxFileBytes": 16 * 1024**2, "maxFiles": 8},
         }

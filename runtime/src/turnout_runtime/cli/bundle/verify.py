@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from turnout_runtime.bundle.digest import PATTERN
-from turnout_runtime.cli.parsers import Groups
+from turnout_runtime.cli.parsers import Groups, add_triton
 from turnout_runtime.errors import DigestMismatch
 
 
@@ -23,33 +23,24 @@ def add_command(actions: Groups) -> None:
         "--require", type=_entry, action="append", default=[], metavar="KEY=VALUE", help="an entry of its model card"
     )
     verify.add_argument("--files-only", action="store_true", help="run none of the bundle's code")
+    add_triton(verify)
     verify.set_defaults(run=_verify)
 
 
 def _verify(arguments: argparse.Namespace) -> None:
-    from turnout_runtime.cli.bundle.described import describe
-
-    manifest, digest = describe(arguments.bundle)
-    if arguments.digest and arguments.digest != digest:
-        raise DigestMismatch(f"wanted {arguments.digest}, got {digest}")
-    required = dict(arguments.require)
-    if arguments.files_only:
-        from turnout_runtime.config import Requires
-        from turnout_runtime.loading.workflow import check_card
-
-        check_card(manifest.card, Requires(card=required))
-    else:
-        _load(arguments.bundle, required)
-    print(f"{manifest.name} {manifest.version} {digest}")
-
-
-def _load(path: Path, required: dict[str, str]) -> None:
-    from turnout_runtime.cli.bundle.opened import loaded, opened
+    from turnout_runtime.cli.bundle.opened import loaded, model_server, opened
     from turnout_runtime.config import Requires
+    from turnout_runtime.loading.workflow import check_card
 
-    with opened(path) as bundle:
-        held = loaded(bundle, Requires(card=required)).golden
-    print(f"{held} golden examples hold" if held else "there are no golden examples", file=sys.stderr)
+    requires = Requires(card=dict(arguments.require))
+    with opened(arguments.bundle) as bundle:
+        if arguments.digest and arguments.digest != bundle.digest:
+            raise DigestMismatch(f"wanted {arguments.digest}, got {bundle.digest}")
+        check_card(bundle.manifest.card, requires)
+        if not arguments.files_only:
+            held = loaded(bundle, requires, model_server(arguments)).golden
+            print(f"{held} golden examples hold" if held else "there are no golden examples", file=sys.stderr)
+        print(f"{bundle.manifest.name} {bundle.manifest.version} {bundle.digest}")
 
 
 def _digest_text(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Will this flight leave late? A first workflow: change it step by step, while `turnout bundle run` serves it."""
+"""Will this flight leave late? A first workflow: change it step by step, and serve it with `turnout bundle run`."""
 
 from pydantic import BaseModel, Field
 
@@ -14,7 +14,7 @@ class Flight(BaseModel):
 
 
 class FlightDelay(Workflow[Flight]):
-    """One instance answers all requests; what belongs to one request is in `ctx`."""
+    """Says whether a flight will leave late."""  # callers read this in the OpenAPI document
 
     feature_names = ("hour", "distance")
     decisions = ("late", "on_time")  # what `decide` may answer
