@@ -1,4 +1,4 @@
-"""`turnout log`: read prediction logs."""
+"""`turnout log cat`: all records as they were written."""
 
 import argparse
 import sys
@@ -7,10 +7,9 @@ from pathlib import Path
 from turnout_runtime.cli.parsers import Groups
 
 
-def add_commands(groups: Groups) -> None:
-    """Register the group."""
-    log = groups.add_parser("log", help="read prediction logs").add_subparsers(required=True, metavar="ACTION")
-    cat = log.add_parser("cat", help="print all records of a log directory, oldest file first")
+def add_command(actions: Groups) -> None:
+    """Register it."""
+    cat = actions.add_parser("cat", help="print all records of a log directory, oldest file first")
     cat.add_argument("directory", type=Path, metavar="DIR")
     cat.set_defaults(run=_cat)
 
