@@ -1,3 +1,4 @@
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,17 @@ def test_modules_of_the_bundle_can_be_imported_later(tmp_path: Path) -> None:
     late = b"    @staticmethod\n    def late():\n        import helper\n        return helper.SAYS\n"
     write_bundle(tmp_path, workflow_py=WORKFLOW + late, helper_py=b"SAYS = 1\n")
     assert _load(tmp_path).late() == 1  # type: ignore[attr-defined]
+
+
+def test_what_was_imported_later_or_before_is_forgotten_too(tmp_path: Path) -> None:
+    late = b"    @staticmethod\n    def late():\n        import helper\n        return helper.SAYS\n"
+    for name in (b"one", b"two"):
+        write_bundle(tmp_path / name.decode(), workflow_py=WORKFLOW + late, helper_py=b"SAYS = '" + name + b"'\n")
+    assert _load(tmp_path / "one").late() == "one"  # type: ignore[attr-defined]
+    assert _load(tmp_path / "two").late() == "two"  # type: ignore[attr-defined]
+    sys.path.insert(0, str(write_bundle(tmp_path / "three", helper_py=b"SAYS = 3\n")))
+    importlib.import_module("helper")  # as a notebook does that lies in the bundle's folder
+    assert _load(tmp_path / "three").__name__ == "Made"
 
 
 def test_loading_leaves_the_verified_folder_as_it_is(tmp_path: Path) -> None:

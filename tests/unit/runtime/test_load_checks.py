@@ -1,6 +1,8 @@
 """What a bundle must prove before it serves: card, schemas, warm-up requests, golden examples."""
 
+import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -130,10 +132,17 @@ async def test_lines_that_fail_alike_are_told_together(tmp_path: Path) -> None:
 async def test_warm_up_requests_must_be_answered(tmp_path: Path) -> None:
     manifest = MANIFEST + b"warmup: warmup.jsonl\n"
     await _load(_bundle(tmp_path, manifest, warmup_jsonl=b'{"context": {"carrier": "UA"}}\n'))
-    with pytest.raises(
-        WorkflowSetupFailed, match=r"jsonl line 1: workflow\.py:25: ValueError: no such carrier"
-    ):
+    with pytest.raises(WorkflowSetupFailed, match=r"jsonl line 1: workflow\.py:25: ValueError: no such carrier"):
         await _load(_bundle(tmp_path, manifest, warmup_jsonl=b'{"context": {"carrier": "!!"}}\n'))
+
+
+def test_code_that_blocks_holds_up_nobody_who_gives_up(tmp_path: Path) -> None:
+    setup = b"    def setup(self, models):\n        import time\n        time.sleep(20)\n\n    def features"
+    bundle = _bundle(tmp_path, workflow_py=WORKFLOW.replace(b"    def features", setup))
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(_load(bundle), 0.3))
+    assert time.monotonic() - began < 5
 
 
 def test_the_card_must_have_what_is_required() -> None:

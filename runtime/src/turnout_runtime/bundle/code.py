@@ -1,7 +1,7 @@
 """Imports what a bundle names as its workflow.
 
 The bundle's folder goes to the front of `sys.path`, as a script's folder does, so that its modules import each other
-(lazily too). Modules of a bundle that was loaded before are forgotten first, and a name that would mix the bundle's
+(lazily too). Modules of bundles that were loaded before are forgotten first, and a name that would mix the bundle's
 modules with Python's or an installed package's is refused instead of importing the wrong one.
 """
 
@@ -15,7 +15,8 @@ from turnout_runtime.errors import WorkflowImportError
 from turnout_runtime.workflow.base import Workflow
 from turnout_runtime.workflow.entry import is_workflow
 
-_MARK = "__turnout_bundle__"
+_roots: dict[Path, frozenset[str]] = {}
+"""Folders whose modules this process may hold, and the names of what lies there."""
 
 
 def load_entry(folder: Path, manifest: Manifest) -> object:
@@ -24,15 +25,13 @@ def load_entry(folder: Path, manifest: Manifest) -> object:
     Raises `WorkflowImportError` with the place in the bundle.
     """
     root = folder.resolve()
-    _forget_others(root)
+    _forget(root)
     _check_names(root)
     _prepend(root)
     try:
         module = importlib.import_module(manifest.module)
     except (Exception, SystemExit) as error:
         raise WorkflowImportError(f"importing {manifest.module}: {explain(error, root)}") from error
-    finally:
-        _mark(root)
     return _named(module.__dict__, manifest)
 
 
@@ -71,14 +70,20 @@ def _prepend(root: Path) -> None:
     importlib.invalidate_caches()
 
 
-def _forget_others(root: Path) -> None:
+def _forget(root: Path) -> None:
+    """Modules of all bundles, whenever they were imported: of others, and of this one as it was before."""
+    _roots[root] = frozenset(entry.stem for entry in root.iterdir() if entry.suffix == ".py" or entry.is_dir())
     for name, module in list(sys.modules.items()):
-        if owner := getattr(module, "__dict__", {}).get(_MARK):
+        if name != "__main__" and _is_a_bundles(name, getattr(module, "__file__", None)):
             del sys.modules[name]
-            while owner in sys.path:
-                sys.path.remove(owner)
-    while str(root) in sys.path:
-        sys.path.remove(str(root))
+    for folder in map(str, _roots):
+        while folder in sys.path:
+            sys.path.remove(folder)
+
+
+def _is_a_bundles(name: str, file: str | None) -> bool:
+    top = name.partition(".")[0]  # packages that are installed below a bundle's folder are not its modules
+    return file is not None and any(top in names and Path(file).is_relative_to(root) for root, names in _roots.items())
 
 
 def _check_names(root: Path) -> None:
@@ -86,12 +91,6 @@ def _check_names(root: Path) -> None:
     taken = sorted(name for name in provided if name in sys.modules or name in sys.stdlib_module_names)
     if taken:
         raise WorkflowImportError(
-            f"the bundle's module {taken[0]!r} has the name of a module of Python or of the runtime: rename it"
+            f"the bundle's module {taken[0]!r} has the name of a module of Python, or of one that is imported already:"
+            " rename it"
         )
-
-
-def _mark(root: Path) -> None:
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if file and Path(file).is_relative_to(root):
-            module.__dict__[_MARK] = str(root)

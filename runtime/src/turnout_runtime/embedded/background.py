@@ -22,7 +22,15 @@ class Background:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of the coroutine, which runs there while the caller waits."""
-        return self._submit(work).result()
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("this would wait for itself: it was called from the workflow, or from a fact's function")
+        future = self._submit(work)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            future.cancel()
+            raise
 
     async def arun(self, work: Coroutine[Any, Any, T]) -> T:
         """The same for a caller on another loop; when it is cancelled, so is the work."""

@@ -2,7 +2,9 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +15,13 @@ from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.facts import FactRule, Found, NoSuchKey, Scope
 from turnout_runtime.facts.connect import FactStores, connect
 from turnout_runtime.facts.values import copier
+from turnout_runtime.telemetry.throttle import Throttle
 from turnout_runtime.validation import describe
 
+_log = logging.getLogger("turnout.facts")
 _PATIENCE = 3600.0  # seconds for a function; the request's own timeout is the limit that counts
 _CONFIGURED = "timeoutSeconds"
+_FIELDS = frozenset(field.alias or name for name, field in FactConfig.model_fields.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +42,18 @@ class GivenFacts:
 
 def give(facts: Mapping[str, Any]) -> GivenFacts:
     """Rules for what a program gives; raises `ConfigInvalid` naming the fact that is none of it."""
+    if not isinstance(facts, Mapping):
+        raise ConfigInvalid(f"facts: {type(facts).__name__} is no mapping: give sources by the names of facts")
     stores = connect({name: _config(name, fact) for name, fact in facts.items() if _is_configuration(fact)})
     given = {name: _rule(name, fact) for name, fact in facts.items() if not _is_configuration(fact)}
     return GivenFacts({**stores.rules, **given}, stores)
 
 
 def _is_configuration(fact: object) -> bool:
-    return isinstance(fact, FactConfig) or (isinstance(fact, Mapping) and _CONFIGURED in fact)
+    """Whether it says where a fact comes from, and not what it is: it has a configuration's keys and no other."""
+    if not isinstance(fact, Mapping):
+        return isinstance(fact, FactConfig)
+    return _CONFIGURED in fact or (fact.keys() <= _FIELDS and any(isinstance(fact[key], Mapping) for key in fact))
 
 
 def _config(name: str, fact: Any) -> FactConfig:
@@ -78,19 +88,38 @@ class _Function:
 
     def __init__(self, name: str, function: Callable[[str], Any]) -> None:
         self._name, self._function = name, function
+        self._throttle = Throttle()
 
     def get(self, key: str, scope: Scope) -> Found | asyncio.Future[Found]:
-        value = self._function(key)
+        with self._told():
+            value = self._function(key)
         if inspect.isawaitable(value):
             return asyncio.ensure_future(self._later(key, value))
         return self._found(key, value)
 
     async def _later(self, key: str, value: Any) -> Found:
-        return self._found(key, await value)
+        with self._told():
+            found = await value
+        return self._found(key, found)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """To the workflow a source that fails is a fact that is missing; to whoever wrote the function it is a bug."""
+        try:
+            yield
+        except Exception as error:
+            self._warn(f"facts.{self._name} failed: {type(error).__name__}: {error}", error)
+            raise
+
+    def _warn(self, text: str, error: Exception | None = None) -> None:
+        if self._throttle.allows(type(error).__name__):
+            _log.warning("%s", text, exc_info=error)
 
     def _found(self, key: str, value: object) -> Found:
         if value is None:
             raise NoSuchKey(key)
         if not isinstance(value, Mapping):
-            raise TypeError(f"facts.{self._name} returned {type(value).__name__}, not an object or None")
+            what = f"facts.{self._name} returned {type(value).__name__}, not an object or None"
+            self._warn(what)
+            raise TypeError(what)
         return Found(copier(dict(value))())  # the workflow may change what it gets

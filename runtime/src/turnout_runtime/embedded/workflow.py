@@ -9,7 +9,7 @@ from typing import Any, Literal, overload
 
 from turnout_runtime.bundle.local import open_bundle
 from turnout_runtime.bundle.source import Bundle
-from turnout_runtime.config import unlimited
+from turnout_runtime.config import ModelServer, unlimited
 from turnout_runtime.embedded.background import Background
 from turnout_runtime.embedded.facts import GivenFacts, give
 from turnout_runtime.loading import LoadedWorkflow, load_workflow
@@ -32,13 +32,14 @@ def load(
     facts: Mapping[str, Any] | None = None,
     timeout: float | None = None,
     cache: str | Path | None = None,
+    triton: str | None = None,
 ) -> "Embedded":
     """Load a bundle (folder, archive, or URL with its digest) to call it here; blocks until it is warm.
 
     `facts` says by name where facts come from: a function of the key (plain or async, None for no such key), a fixed
     object, or the configuration that a deployment would have (a mapping with `timeoutSeconds`). `timeout` is the
     seconds that one prediction may take, by default without limit. Archives are unpacked in `cache`, by default until
-    `close()`. Raises a `StartError`.
+    `close()`. `triton` is the HOST:PORT (gRPC) of the Triton that models of that format run on. Raises a `StartError`.
     """
     background = Background()
     resources = ExitStack()
@@ -47,7 +48,8 @@ def load(
         folder = Path(cache) if cache else resources.enter_context(scratch())
         opened = background.run(asyncio.to_thread(open_bundle, bundle, folder, digest))
         given = give(facts or {})
-        loaded = background.run(load_workflow(opened, unlimited(_WINDOW)))
+        server = None if triton is None else ModelServer.model_validate({"triton": {"url": triton}})
+        loaded = background.run(load_workflow(opened, unlimited(_WINDOW), model_server=server))
         resources.callback(lambda: background.run(loaded.close()))
         plane = background.run(_ready(opened, loaded, given))
         resources.callback(lambda: background.run(given.close()))
@@ -99,6 +101,8 @@ class Embedded:
 
         `errors="return"` puts an exception in the place of an answer; otherwise the first one is raised.
         """
+        if isinstance(requests, Mapping | bytes | str):
+            raise TypeError("predict_many takes a list of requests; predict takes one")
         predictions = self._background.run(self._many(list(requests)))
         if errors == "return":
             return [p.error if p.error is not None else answer(p, self._version) for p in predictions]

@@ -36,14 +36,16 @@ _SERVING = Serving.model_validate(
 class _Given(Mapping[str, FactRule]):
     """Rules for every name that a workflow may ask for: the value is what the current example gives.
 
-    `lacking` are the names that it does not give.
+    `lacking` are the names that it does not give, `asked` those that any example asked for.
     """
 
     def __init__(self) -> None:
+        self.asked = set[str]()
         self.values_by_name: Mapping[str, dict[str, Any] | None] = {}
         self.lacking: set[str] = set()
 
     def __getitem__(self, name: str) -> FactRule:
+        self.asked.add(name)
         return FactRule(_GivenFact(self, name), _PATIENCE)
 
     def __contains__(self, name: object) -> bool:
@@ -81,6 +83,11 @@ class Examples:
         self._given = _Given()
         self._dataplane = dataplane(workflow, self._given, _SERVING, "examples")
 
+    @property
+    def asked(self) -> frozenset[str]:
+        """Names of the facts that the workflow has asked for until now."""
+        return frozenset(self._given.asked)
+
     async def answer(self, example: Example) -> tuple[Prediction, set[str]]:
         """The prediction, and the names of the facts that the workflow asked for and the example does not give."""
         self._given.values_by_name, self._given.lacking = example.facts, set()
@@ -88,10 +95,10 @@ class Examples:
         return prediction, self._given.lacking
 
 
-async def check_golden(workflow: Workflow, bundle: Bundle, progress: Progress) -> int:
+async def check_golden(runner: Examples, bundle: Bundle, progress: Progress) -> int:
     """How many golden examples hold; raises `GoldenExamplesFailed` saying which lines do not, and how."""
     failures, file, count = dict[int, str](), bundle.manifest.golden, 0
-    async for number, example, prediction, lacking in _answers(workflow, bundle, file, progress, golden=True):
+    async for number, example, prediction, lacking in _answers(runner, bundle, file, progress, golden=True):
         count += 1
         assert example.expect is not None
         if wrong := lacks(prediction, lacking):
@@ -128,10 +135,10 @@ def _lines(numbers: Sequence[int]) -> str:
     return f"lines {', '.join(map(str, numbers[:_SHOWN]))}{more}"
 
 
-async def warm_up(workflow: Workflow, bundle: Bundle, progress: Progress) -> None:
+async def warm_up(runner: Examples, bundle: Bundle, progress: Progress) -> None:
     """Answer the warm-up requests, so that no caller pays for a first time; raises `WorkflowSetupFailed`."""
     file = bundle.manifest.warmup
-    async for number, _, prediction, _ in _answers(workflow, bundle, file, progress, golden=False):
+    async for number, _, prediction, _ in _answers(runner, bundle, file, progress, golden=False):
         if prediction.status != "ok":
             raise WorkflowSetupFailed(
                 f"{file} line {number}: {told(prediction, bundle.folder)}: correct the workflow or the request"
@@ -139,11 +146,11 @@ async def warm_up(workflow: Workflow, bundle: Bundle, progress: Progress) -> Non
 
 
 async def _answers(
-    workflow: Workflow, bundle: Bundle, file: str | None, progress: Progress, *, golden: bool
+    runner: Examples, bundle: Bundle, file: str | None, progress: Progress, *, golden: bool
 ) -> AsyncIterator[tuple[int, Example, Prediction, set[str]]]:
     if file is None:
         return
-    examples, runner = parse_examples((bundle.folder / file).read_bytes(), file, golden=golden), Examples(workflow)
+    examples = parse_examples((bundle.folder / file).read_bytes(), file, golden=golden)
     with progress("golden examples" if golden else "warm-up requests", len(examples), " examples") as tell:
         for number, example in examples.items():
             prediction, lacking = await runner.answer(example)

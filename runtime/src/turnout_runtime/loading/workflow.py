@@ -4,7 +4,6 @@ What needs none of the bundle's code is checked first, so that a missing package
 ImportError of the workflow.
 """
 
-import asyncio
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -17,7 +16,8 @@ from turnout_runtime.bundle.requirements import check_requirements
 from turnout_runtime.bundle.source import Bundle
 from turnout_runtime.config import ModelServer, Requires, Serving
 from turnout_runtime.errors import BundleInvalid, CardMismatch, StartError, WorkflowSetupFailed
-from turnout_runtime.loading.examples import check_golden, warm_up
+from turnout_runtime.loading.apart import apart
+from turnout_runtime.loading.examples import Examples, check_golden, warm_up
 from turnout_runtime.loading.schemas import check_schemas
 from turnout_runtime.models import Model
 from turnout_runtime.models.load import load_models, warm
@@ -28,10 +28,14 @@ from turnout_runtime.workflow.entry import as_workflow
 
 @dataclass(frozen=True, slots=True)
 class LoadedWorkflow:
-    """A workflow that was set up and checked; `golden` says how many golden examples hold."""
+    """A workflow that was set up and checked.
+
+    `golden` is how many golden examples hold, `facts` the names of those that its examples fetched.
+    """
 
     workflow: Workflow
     golden: int = 0
+    facts: frozenset[str] = frozenset()
 
     async def close(self) -> None:
         """Give back what its models hold: threads, connections, shared memory."""
@@ -65,21 +69,22 @@ async def load_workflow(
     manifest = bundle.manifest
     check_requirements(manifest)
     check_card(manifest.card, requires or Requires())
-    entry = await asyncio.to_thread(load_entry, bundle.folder, manifest)
-    models = await asyncio.to_thread(load_models, bundle.folder, manifest, serving.batching, model_server)
+    entry = await apart(load_entry, bundle.folder, manifest)
+    models = await apart(load_models, bundle.folder, manifest, serving.batching, model_server)
     try:
         workflow = _create(entry, bundle, models)
         await _set_up(workflow, models, bundle)
         _check_model(workflow, manifest)
         check_schemas(workflow, bundle)
-        await asyncio.to_thread(_warm, workflow, serving)
-        await warm_up(workflow, bundle, progress)
-        golden = await check_golden(workflow, bundle, progress)
+        await apart(_warm, workflow, serving)
+        runner = Examples(workflow)
+        await warm_up(runner, bundle, progress)
+        golden = await check_golden(runner, bundle, progress)
     except BaseException:
         await _close(models)
         raise
     _forget(models)
-    return LoadedWorkflow(workflow, golden)
+    return LoadedWorkflow(workflow, golden, runner.asked)
 
 
 def check_card(card: Mapping[str, str], requires: Requires) -> None:
@@ -117,7 +122,7 @@ def artifacts(folder: Path, manifest: Manifest) -> dict[str, Path]:
 async def _set_up(workflow: Workflow, models: dict[str, Model], bundle: Bundle) -> None:
     try:
         waits = inspect.iscoroutinefunction(workflow.setup)
-        done = workflow.setup(models) if waits else await asyncio.to_thread(workflow.setup, models)
+        done = workflow.setup(models) if waits else await apart(workflow.setup, models)
         if inspect.isawaitable(done):
             await done
     except StartError:

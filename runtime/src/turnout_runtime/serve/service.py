@@ -64,6 +64,8 @@ class Service:
             obtain, config.bundle.uri, config.bundle.digest, config.bundle.path, self._cache
         )
         loaded = await load_workflow(bundle, config.serving, model_server=config.model_server, requires=config.requires)
+        if undeclared := sorted(loaded.facts - stores.rules.keys()):
+            _log.warning("requests will fail: spec.facts lacks what the workflow fetches: %s", ", ".join(undeclared))
         await stores.warm()
         plane = self._dataplane(bundle, loaded, stores, log)
         doors = Doors(plane, self._readiness, served(config), config.serving)

@@ -93,6 +93,33 @@ def test_errors_are_raised(flow: Embedded) -> None:
     assert isinstance(second, InvalidRequest)
 
 
+def test_one_request_is_not_many(flow: Embedded) -> None:
+    for one in (ask("EUR"), b"{}"):
+        with pytest.raises(TypeError, match="predict_many takes a list of requests"):
+            flow.predict_many(one)  # type: ignore[call-overload]
+
+
+def test_a_fact_that_would_wait_for_its_own_request_says_so(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with load(folder, facts={"rate": lambda key: {"rate": loaded.predict(ask())["score"]}}) as loaded:
+        assert loaded.predict(ask("EUR"))["score"] == 0.0
+    assert "facts.rate failed: RuntimeError: this would wait for itself" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        (lambda key: 1 / 0, "facts.rate failed: ZeroDivisionError"),
+        (lambda key: 5, "facts.rate returned int, not an ob"),
+    ],
+)
+def test_a_function_that_fails_is_told_to_its_author(
+    folder: Path, caplog: pytest.LogCaptureFixture, function: Any, told: str
+) -> None:
+    with load(folder, facts={"rate": function}) as loaded:
+        loaded.predict_many([ask("EUR"), ask("USD")])
+    assert sum(told in record.getMessage() for record in caplog.records) == 1
+
+
 async def test_from_an_event_loop(flow: Embedded) -> None:
     ticks = 0
 
@@ -158,6 +185,10 @@ def test_what_cannot_be_loaded(folder: Path, tmp_path: Path) -> None:
         load(tmp_path / "nowhere")
     with pytest.raises(BundleNotFound, match="give the digest, too"):
         load("https://example.com/b.tar.gz")
+    with pytest.raises(ConfigInvalid, match="facts: list is no mapping"):
+        load(folder, facts=["rate"])  # type: ignore[arg-type]
+    with pytest.raises(ConfigInvalid, match=r"facts\.rate: timeoutSeconds: Field required"):
+        load(folder, facts={"rate": {"redis": {"url": "redis://localhost"}}})
     with pytest.raises(ConfigInvalid, match=r"facts\.rate: int is no fact"):
         load(folder, facts={"rate": 3})
     with pytest.raises(ConfigInvalid, match=r"facts\.rate: .*exactly one of"):
