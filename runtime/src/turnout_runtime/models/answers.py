@@ -1,13 +1,12 @@
 """Hands the outcomes of a model's runs to the rows that wait for them."""
 
-import asyncio
 from collections.abc import Sequence
 from math import isfinite
 
 from turnout_runtime.errors import RequestTimeout, TurnoutError, WorkflowError
 from turnout_runtime.models.outcome import Outcome
 from turnout_runtime.models.stats import ModelStats
-from turnout_runtime.models.waiting import Waiting
+from turnout_runtime.models.waiting import Answer, Waiting
 
 
 class Answers:
@@ -28,12 +27,12 @@ class Answers:
             else:
                 self.fail(future, score)
 
-    def fail(self, future: "asyncio.Future[float]", outcome: Outcome) -> None:
+    def fail(self, future: Answer, outcome: Outcome) -> None:
         """The row has no score."""
         self._stats.failed += 1
         future.set_exception(self._error(outcome))
 
-    def give_up(self, future: "asyncio.Future[float]", seconds: float) -> None:
+    def give_up(self, future: Answer, seconds: float) -> None:
         """The row's deadline, `seconds` after it came."""
         if not future.done():
             self._stats.late += 1

@@ -31,10 +31,10 @@ from turnout_runtime.models.outcome import (
 )
 from turnout_runtime.models.pace import QUICK, SLOW, Pace
 from turnout_runtime.models.stats import ModelStats
-from turnout_runtime.models.waiting import Waiting
+from turnout_runtime.models.waiting import Answer, Waiting
 from turnout_runtime.workflow.features import Row
 
-_Fresh: TypeAlias = "tuple[Row, asyncio.Future[float], float | None]"
+_Fresh: TypeAlias = "tuple[Row, Answer, float | None]"
 """A row of this turn of the loop, its answer, and the seconds that are left for it."""
 
 _log = logging.getLogger("turnout.models")
@@ -104,13 +104,18 @@ class Batcher:
 
         Raises `WorkflowError` for a row of the wrong length. Call it on the event loop.
         """
+        future: asyncio.Future[float] = get_running_loop().create_future()
+        self.tell(future, row, remaining)
+        return future
+
+    def tell(self, future: Answer, row: Row, remaining: float | None = None) -> None:
+        """The same for who brings something of their own to be told by."""
         if self._width is not None and len(row) != self._width:
             raise WorkflowError(f"model {self._name!r} takes {self._width} features, got {len(row)}")
         loop = get_running_loop()
         if loop is not self._loop:  # rows of a loop that has ended have nobody to answer to
             self._loop = loop
             self._reset()
-        future: asyncio.Future[float] = loop.create_future()
         if not self._eager:
             self._queue(loop, row, future, remaining)
         elif self.max_size == 1:
@@ -119,7 +124,6 @@ class Batcher:
             if not self._fresh:
                 loop.call_soon(self._flush)
             self._fresh.append((row, future, remaining))
-        return future
 
     def _reset(self) -> None:
         self._fresh: list[_Fresh] = []
@@ -163,6 +167,8 @@ class Batcher:
         if len(scores) != len(rows):
             scores = [wrong_count(scores, rows)] * len(rows)
         for future, score in zip(futures, scores):  # noqa: B905  # of one length
+            if future.done():  # who was told before this one goes on at once, and may have ended it
+                continue
             if type(score) is float and isfinite(score):
                 future.set_result(score)
             else:
@@ -185,9 +191,7 @@ class Batcher:
         for row, future, remaining in fresh:
             self._queue(loop, row, future, remaining)
 
-    def _queue(
-        self, loop: asyncio.AbstractEventLoop, row: Row, future: "asyncio.Future[float]", remaining: float | None
-    ) -> None:
+    def _queue(self, loop: asyncio.AbstractEventLoop, row: Row, future: Answer, remaining: float | None) -> None:
         now = loop.time()
         if remaining is None:
             self._line.put(loop, (row, future, now + self._delay, None, None))

@@ -8,6 +8,7 @@ from turnout_runtime.config import Batching
 from turnout_runtime.models.batch import Batcher
 from turnout_runtime.models.outcome import AsyncRunner, Runner
 from turnout_runtime.models.stats import ModelStats
+from turnout_runtime.models.waiting import Answer
 from turnout_runtime.workflow.features import Row
 
 
@@ -89,6 +90,10 @@ class Model:
         it will not; `ModelUnavailable` when the server does not answer at all.
         """
         return await self._batcher.submit(row, remaining)
+
+    def tell(self, answer: Answer, row: Row, remaining: float | None = None) -> None:
+        """The same, told to `answer`; only the row of a wrong length is refused at once."""
+        self._batcher.tell(answer, row, remaining)
 
     def measured(self, seconds: float, rows: int = 1, full: float | None = None) -> None:
         """Tell how long a warm run of one row takes, and one of `rows`: batches are planned by it from the first on."""

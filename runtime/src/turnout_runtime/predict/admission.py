@@ -27,6 +27,10 @@ class Admission:
         """Whether there is neither a free place nor one to wait in."""
         return self.active >= self._concurrency and len(self._waiting) >= self._max_depth
 
+    def free(self) -> bool:
+        """Whether there is a free place."""
+        return self.active < self._concurrency
+
     def try_enter(self) -> bool:
         """Take a free place at once, if there is one."""
         if self.active >= self._concurrency:

@@ -5,6 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -21,11 +22,13 @@ from turnout_runtime.predict.prediction import Prediction, Sink
 from turnout_runtime.predict.replays import Replays, digest_of
 from turnout_runtime.predict.request import Document, parse_context, parse_document, parse_request
 from turnout_runtime.predict.route import Route
+from turnout_runtime.predict.turn import Turn
 from turnout_runtime.telemetry.throttle import Throttle
 from turnout_runtime.workflow import Context, Workflow
 
 _log = logging.getLogger("turnout.predict")
 _NO_RULES: Mapping[str, FactRule] = {}
+_NO_FACTS = Facts(_NO_RULES, Scope(0, lambda: 0.0))  # shared: where none are declared, none are ever settled
 _NO_BUDGET = Budget()
 _LEAST_RESERVE = 0.005  # seconds, or a twentieth of a short timeout: what is left to answer when facts or model hang
 
@@ -70,15 +73,18 @@ class Dataplane:
         started: float | None = None,
         time_ns: int | None = None,
         emit: Emit | None = None,
+        turn: Turn[Any] | None = None,
     ) -> Prediction:
         """Answer a request, and hand the finished prediction to the sink; a replay is the first one's prediction.
 
         `body` is JSON, or a document that is parsed already. `started` is when the request's headers came (performance
         counter): its time counts from there. `time_ns` is its time in the world, by default now. `emit` gets the
-        chunks of a workflow that streams. Never raises but `CancelledError`, when the caller has gone; what went
-        wrong is in the prediction.
+        chunks of a workflow that streams. `turn` drives the request where it has no task, as it may while `light()`.
+        Never raises but `CancelledError`, when the caller has gone; what went wrong is in the prediction.
         """
         prediction = self._begin(route, started, time_ns)
+        if turn is not None:
+            prediction.turn = turn
         try:
             document = parse_document(body)
             prediction.accept(parse_request(document, route))
@@ -107,6 +113,11 @@ class Dataplane:
     def overloaded(self) -> bool:
         """Whether a request that came now would be shed."""
         return self.admission is not None and self.admission.full()
+
+    def light(self) -> bool:
+        """Whether a request that came now would wait for nothing but the model, as far as anybody knows."""
+        free = self.admission is None or self.admission.free()
+        return free and self.idempotency is None and self._pipeline.light
 
     def close(self) -> None:
         """Give up the threads of slow stages."""
@@ -183,7 +194,7 @@ class Dataplane:
         except InvalidRequest:
             raise
         except asyncio.CancelledError:
-            if _cancelled():
+            if _cancelled(prediction):
                 raise
             self._ladder.catch(ctx, prediction, WorkflowError("the workflow awaits something that was cancelled"))
         except (KeyboardInterrupt, GeneratorExit):
@@ -198,10 +209,11 @@ class Dataplane:
     def _context(self, prediction: Prediction, typed: BaseModel | None) -> Context:
         request, route, workflow = prediction.request, prediction.route, self.workflow
         assert request is not None
-        time_ns = prediction.time_ns
-        scope = Scope(time_ns, prediction.facts_remaining, route.traceparent, request.feature_refs, route.tracestate)
-        facts = Facts(self.facts, scope)
-        prediction.facts = facts.settled
+        time_ns, facts = prediction.time_ns, _NO_FACTS
+        if self.facts:
+            left, trace = prediction.facts_remaining, route.traceparent
+            facts = Facts(self.facts, Scope(time_ns, left, trace, request.feature_refs, route.tracestate))
+            prediction.facts = facts.settled
         return Context(
             request,
             facts,
@@ -221,7 +233,9 @@ def _ordinary(error: BaseException) -> Exception:
     return error if isinstance(error, Exception) else WorkflowError(f"the workflow raised {type(error).__name__}")
 
 
-def _cancelled() -> bool:
+def _cancelled(prediction: Prediction) -> bool:
     """Whether somebody cancels this request, and not just a future that its workflow awaits."""
+    if prediction.turn is not None:
+        return prediction.turn.cancelled
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

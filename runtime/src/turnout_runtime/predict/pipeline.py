@@ -35,6 +35,9 @@ class Pipeline:
         self._decide = Stage("decide", workflow.decide, self.threads)
         self._working, self._deciding = expiry, Expiry(expiry.timeout)
         self._fetching, self._inferring = Expiry(stage="facts", turns=_TURNS), Expiry(stage="inference")
+        waits = self._fetch or self._predict or self._refine or budget.inference_seconds is not None
+        self.light = not waits
+        """Whether its requests wait for nothing but the model, as far as anybody knows."""
 
     def _own(self, name: str) -> Stage | None:
         """A stage that the workflow has itself; the default of `predict` may also go by a `score` of its own."""
@@ -43,11 +46,15 @@ class Pipeline:
 
     async def run(self, ctx: Context, prediction: Prediction, emit: Emit | None) -> None:
         """Answer the request; raises whatever a stage raises, and `RequestTimeout`."""
-        with self._working.until(prediction.limit):
-            score = await self._score(ctx, prediction)
+        if prediction.turn is not None:
+            score = await self._score(ctx, prediction)  # the model keeps to the limit by itself
+        else:
+            with self._working.until(prediction.limit):
+                score = await self._score(ctx, prediction)
         began = prediction.enter("decide")
         decision = self._decide(ctx, score)
         if type(decision) is not Decision:
+            await self._leave(prediction)
             with self._deciding.until(prediction.deadline):
                 decision = await _decision(decision, emit)
         self._spent(prediction, "postprocess", self._budget.postprocess_seconds, began)
@@ -69,14 +76,28 @@ class Pipeline:
             features: Features = ()
             if self._features is not None:
                 features = self._features(ctx)
-                if hasattr(features, "__await__"):
-                    features = await features
+                if type(features) is not list and hasattr(features, "__await__"):
+                    features = await self._waited(prediction, features)
             prediction.features = as_named(self._names, features)
             score = await self._model(ctx, prediction, features)
             if self._refine is None or prediction.passes == 2 or not (wanted := self._refine(ctx, score)):
                 return score
             ctx.facts_pass = 2
             await self._facts(prediction, ctx.facts.fetch, **wanted)
+
+    async def _waited(self, prediction: Prediction, features: Awaitable[Features]) -> Features:
+        if prediction.turn is None:
+            return await features
+        await self._leave(prediction)
+        with self._working.until(prediction.limit):
+            return await features
+
+    async def _leave(self, prediction: Prediction) -> None:
+        """Something is waited for that is not the model: what has no task gets one, and from now on all have it."""
+        if prediction.turn is not None:
+            self.light = False
+            await prediction.turn.leave()
+            prediction.turn = None
 
     async def _precomputed(self, ctx: Context, prediction: Prediction, row: list[float]) -> float:
         if len(row) != len(self._names):
@@ -127,7 +148,12 @@ class Pipeline:
         if name is None:
             return 0.0
         model = self._workflow.models[name]
-        score = await model.score(as_row(self._names, features), None if remaining == inf else remaining)
+        row, left, turn = as_row(self._names, features), None if remaining == inf else remaining, prediction.turn
+        if turn is None:
+            score = await model.score(row, left)
+        else:
+            model.tell(turn, row, left)
+            score = await turn
         prediction.batch_size = model.stats.last_batch
         return score
 

@@ -18,6 +18,7 @@ from turnout_runtime.errors import (
 )
 from turnout_runtime.facts import Fact
 from turnout_runtime.predict.route import Route
+from turnout_runtime.predict.turn import Turn
 from turnout_runtime.workflow import Decision, Request
 
 Status = Literal["ok", "shed", "timeout", "error", "invalid"]
@@ -69,6 +70,8 @@ class Prediction:
     stages: Mapping[Stage, float] = _NO_STAGES
     """Seconds spent in each stage that was reached, also one that was cut short; known once it is finished."""
     total: float = 0.0
+    turn: "Turn[Any] | None" = None
+    """What drives the request while it has no task."""
     span: Any = None
     """What a tracer keeps between the request's begin and its end."""
 

@@ -16,6 +16,7 @@ from turnout_runtime.workflow.threads import placement
 
 _log = logging.getLogger("turnout.predict")
 SLOW = 0.002  # seconds; what a stage may keep all other requests waiting for
+_QUICK = SLOW / 4  # what has nothing to tell, while the mean is as low
 _SMOOTHING = 1 / 16
 _WORKERS = len(os.sched_getaffinity(0)) + 4
 _OUTLIER = 5 * SLOW  # one long pause of the machine is no reason to pay for a thread ever after
@@ -90,7 +91,9 @@ class Stage:
         if self._measured:
             began = time.perf_counter()
             result = self._function(*args)
-            self._observe(time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            if seconds > _QUICK or self._mean > _QUICK:
+                self._observe(seconds)
             return result
         return self._threads.run(self._function, *args) if self.offloaded else self._function(*args)
 

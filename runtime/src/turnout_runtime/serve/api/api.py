@@ -11,7 +11,7 @@ from turnout_runtime.serve.api.openapi import OpenApi
 from turnout_runtime.serve.api.predict import Predictor
 from turnout_runtime.serve.api.replies import Replies
 from turnout_runtime.serve.http1 import Request
-from turnout_runtime.serve.http1.app import Answer
+from turnout_runtime.serve.http1.app import Answer, Begun
 from turnout_runtime.serve.http1.connection import Connection
 from turnout_runtime.serve.oip.rest import Rest
 from turnout_runtime.serve.oip.service import Inference
@@ -69,7 +69,7 @@ class Api:
         error = MethodNotAllowed(f"this path takes {endpoint.allow}")
         return self._replies.problem(request, error, allow=endpoint.allow)
 
-    def answer(self, request: Request, connection: Connection) -> bytes | Answer:
+    def answer(self, request: Request, connection: Connection) -> bytes | Begun | Answer:
         """Answer a request whose body is there."""
         methods: Mapping[bytes, Handler] = request.endpoint.methods
         handler = methods.get(request.method) or methods[b"GET"]

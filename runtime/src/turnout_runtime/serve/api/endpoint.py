@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from turnout_runtime.errors import NotFound
-from turnout_runtime.serve.http1.app import Answer
+from turnout_runtime.serve.http1.app import Answer, Begun
 from turnout_runtime.serve.http1.request import Request
 
 if TYPE_CHECKING:
     from turnout_runtime.serve.http1.connection import Connection
 
-Handler: TypeAlias = "Callable[[Request, Connection], bytes | Answer]"
+Handler: TypeAlias = "Callable[[Request, Connection], bytes | Begun | Answer]"
 
 _ABSOLUTE = re.compile(rb"https?://[^/?]*", re.IGNORECASE)
 _OBJECTIVE = re.compile(r"/v1/([a-z0-9-]{1,63})/([a-z0-9-]{1,63})(/.*)")

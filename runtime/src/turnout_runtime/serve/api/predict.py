@@ -8,10 +8,11 @@ from turnout_runtime.errors import RequestError, WorkflowError
 from turnout_runtime.predict.answer import answer
 from turnout_runtime.predict.dataplane import Dataplane
 from turnout_runtime.predict.prediction import Prediction
+from turnout_runtime.predict.turn import Turn
 from turnout_runtime.serve.api.body import unpacked
 from turnout_runtime.serve.api.replies import Replies, ids
 from turnout_runtime.serve.http1 import Request
-from turnout_runtime.serve.http1.app import Answer
+from turnout_runtime.serve.http1.app import Answer, Begun
 from turnout_runtime.serve.http1.connection import Connection
 from turnout_runtime.serve.http1.response import stream_head
 from turnout_runtime.serve.problems import document
@@ -27,7 +28,7 @@ class Predictor:
         self._dataplane, self._replies = dataplane, replies
         self._revision, self._max_body = revision, max_body
 
-    def __call__(self, request: Request, connection: Connection) -> bytes | Answer:
+    def __call__(self, request: Request, connection: Connection) -> bytes | Begun | Answer:
         """Answer `request`, whose route is known."""
         headers = request.headers
         if "content-encoding" in headers:
@@ -37,10 +38,14 @@ class Predictor:
                 return self._replies.failure(request, self._dataplane.refuse(request.route, error))
         if "text/event-stream" in headers.get("accept", ""):
             return self._stream(request, connection)
-        return self._predict(request)
+        if not self._dataplane.light():
+            return self._predict(request, None)
+        turn: Turn[bytes] = Turn()
+        return turn.begin(self._predict(request, turn))
 
-    async def _predict(self, request: Request) -> bytes:
-        prediction = await self._dataplane.predict(request.route, request.body, started=request.started)
+    async def _predict(self, request: Request, turn: Turn[bytes] | None) -> bytes:
+        route, body = request.route, request.body
+        prediction = await self._dataplane.predict(route, body, started=request.started, turn=turn)
         if prediction.error is not None:
             return self._replies.failure(request, prediction)
         return self._replies.json(request, self._body(prediction))

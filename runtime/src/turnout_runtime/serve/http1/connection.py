@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from collections import deque
+from functools import partial
+from types import CoroutineType
 from typing import TYPE_CHECKING, cast
 
 from turnout_runtime.errors import RequestError
-from turnout_runtime.serve.http1.app import Answer
+from turnout_runtime.serve.http1.app import Answer, Begun
 from turnout_runtime.serve.http1.intake import Intake
 from turnout_runtime.serve.http1.other_end import in_kernel, when_gone
 from turnout_runtime.serve.http1.request import Request
@@ -42,7 +44,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: "Server") -> None:
         self._server, self._app, self._loop = server, server.app, server.loop
         self._intake = Intake(self, server)
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | Begun | None = None
         self._waiting: deque[Request] = deque()
         self._unread: asyncio.Future[None] | None = None
         self._paused = False  # whether reading is
@@ -117,30 +119,40 @@ class Connection(asyncio.Protocol):
         if answer is None:
             try:
                 begun = self._app.answer(request, self)
-            except Exception:
-                begun = self._defect(request)
-            if type(begun) is not bytes:
-                self._task = self._loop.create_task(self._run(request, cast(Answer, begun)))
+            except (Exception, asyncio.CancelledError) as error:
+                begun = self._defect(request, error)
+            if isinstance(begun, bytes):
+                answer = begun
+            elif isinstance(begun, CoroutineType):  # the abstract check is a slow one
+                self._task = self._loop.create_task(self._run(request, begun))
                 return
-            answer = begun
+            else:
+                self._task = waits = cast(Begun, begun)
+                waits.then(partial(self._finished, request))
+                return
         self._send(request, answer)
 
     async def _run(self, request: Request, answer: Answer) -> None:
         try:
-            content = await answer
-        except (asyncio.CancelledError, BrokenPipeError):
-            self._transport.abort()  # the caller has gone, or the server ends
-            return
-        except Exception:
-            content = self._defect(request)
+            content: bytes | BaseException | None = await answer
+        except (Exception, asyncio.CancelledError) as error:
+            content = error
+        self._finished(request, content)
+
+    def _finished(self, request: Request, content: bytes | BaseException | None) -> None:
+        if isinstance(content, BaseException):
+            if isinstance(content, asyncio.CancelledError | BrokenPipeError):
+                self._transport.abort()  # the caller has gone, or the server ends
+                return
+            content = self._defect(request, content)
         self._task = None
         self._streams = False
         self._send(request, content)
         self._proceed()
 
-    def _defect(self, request: Request) -> bytes:
+    def _defect(self, request: Request, error: BaseException) -> bytes:
         """What to say when the application failed, which it must not."""
-        _log.exception("the door failed")
+        _log.error("the door failed", exc_info=error)
         request.keep_alive = False
         return self._app.refuse(request, RequestError("the log of the pod has the details"))
 
