@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,7 @@ def test_pack_prints_the_digest_that_the_others_see(tmp_path: Path, capsys: pyte
         (["verify", str(BUNDLES / "echo"), "--digest", DIGEST], f"wanted {DIGEST}, got {ECHO}"),
         (["verify", str(BUNDLES / "bad-manifest")], "bundle.yaml: workflow: "),
         (["verify", "/no/such"], "/no/such does not exist"),
+        (["run", str(BUNDLES / "echo"), "--facts", "no.yaml"], "turnout: no.yaml: No such file or directory"),
         (["digest", "/no/such"], "/no/such does not exist"),
         (["pack", "/no/such", "-o", "x"], "/no/such does not exist"),
         (["pack", str(BUNDLES / "bad-manifest"), "-o", "x"], "bundle.yaml: workflow: "),
@@ -47,6 +49,13 @@ def test_verify_wants_the_manifest_at_the_root(tmp_path: Path, capsys: pytest.Ca
     assert main(["bundle", "verify", str(tar_of(tmp_path / "x.tgz", member("in/bundle.yaml", b"a")))]) == 1
     assert main(["bundle", "verify", str(write_bundle(tmp_path / "in").parent)]) == 1
     assert capsys.readouterr().err.count("no bundle.yaml at the bundle's root") == 2
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert re.fullmatch(r"turnout \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
 
 
 def test_log_cat_prints_whole_rows_and_stops_quietly(tmp_path: Path) -> None:

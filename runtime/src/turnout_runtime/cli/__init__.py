@@ -27,13 +27,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except (TurnoutError, OSError) as error:
-        print(f"turnout: {redact(str(error))}", file=sys.stderr)
+        print(f"turnout: {redact(_told(error))}", file=sys.stderr)
         return 1
     return 0
 
 
+def _told(error: Exception) -> str:
+    """The file before what is wrong with it, and no number."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+class _Version(argparse.Action):
+    """Looked up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"turnout {version('turnout-runtime')}")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="turnout", description="Tools for Turnout's bundles and prediction logs.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     groups = parser.add_subparsers(required=True, metavar="COMMAND")
     for group in _GROUPS:
         group.add_commands(groups)
