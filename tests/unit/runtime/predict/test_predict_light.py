@@ -1,0 +1,158 @@
+"""What a dataplane does for requests without a task, it does as for those with one."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.runtime.predict.planes import ROUTE, body, plane, with_default
+
+from turnout_runtime.models.model import Loaded, Model
+from turnout_runtime.predict.dataplane import Dataplane
+from turnout_runtime.predict.prediction import Prediction
+from turnout_runtime.predict.turn import Turn
+from turnout_runtime.workflow import Context, Decision, Features, Workflow
+
+
+class Light(Workflow):
+    model = "m"
+    feature_names = ("x",)
+
+    def features(self, ctx: Context) -> Any:
+        return [ctx.request.context["x"]]
+
+    def decide(self, ctx: Context, score: float) -> Any:
+        return Decision("yes", score, 0.5)
+
+
+class Named(Light):
+    def features(self, ctx: Context) -> Any:
+        return {"x": ctx.request.context["x"]}
+
+
+class Waiting(Light):
+    async def features(self, ctx: Context) -> Features:  # type: ignore[override]
+        async with asyncio.timeout(1):  # which needs a task
+            await asyncio.sleep(0.001)
+        return [ctx.request.context["x"]]
+
+
+class Late(Light):
+    async def decide(self, ctx: Context, score: float) -> Decision:
+        await asyncio.sleep(0.001)
+        return Decision("yes", score, 0.5)
+
+
+class Chunks(Light):
+    async def decide(self, ctx: Context, score: float) -> AsyncIterator[Any]:  # type: ignore[override]
+        yield {"chunk": 1}
+        yield Decision("yes", score, 0.5)
+
+
+class Failing(Light):
+    def decide(self, ctx: Context, score: float) -> Decision:
+        raise KeyError("secret detail")
+
+
+class Cancelling(Light):
+    def features(self, ctx: Context) -> Any:
+        raise asyncio.CancelledError
+
+
+class Hanging(Light):
+    async def features(self, ctx: Context) -> Features:  # type: ignore[override]
+        await asyncio.sleep(5)
+        return [1.0]
+
+
+async def driven(plane: Dataplane, sent: bytes) -> Prediction:
+    """Ask as the door does."""
+    assert plane.light()
+    turn: Turn[Prediction] = Turn()
+    begun = turn.begin(plane.predict(ROUTE, sent, turn=turn))
+    if not isinstance(begun, Turn):
+        return begun
+    told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    begun.then(told.set_result)
+    result = await told
+    assert isinstance(result, Prediction), result
+    return result
+
+
+def _told(prediction: Prediction) -> tuple[Any, ...]:
+    marks = [stage for stage, _ in prediction.marks]
+    return prediction.status, prediction.error_type, prediction.decision, prediction.fallback, marks
+
+
+@pytest.mark.parametrize("flow", [Light, Named, Waiting, Late, Chunks, Failing, Cancelling])
+@pytest.mark.parametrize("sent", [body(), b"{}", b'{"context": {}}'])
+async def test_it_ends_as_with_a_task(flow: type[Workflow], sent: bytes) -> None:
+    seen: list[Prediction] = []
+    got = await driven(plane(seen, flow()), sent)
+    wanted = await plane(seen, flow()).predict(ROUTE, sent)
+    assert _told(got) == _told(wanted)
+    assert seen == [got, wanted]
+
+
+@pytest.mark.parametrize("flow", [Failing, Cancelling])
+async def test_it_falls_back_as_with_a_task(flow: type[Workflow]) -> None:
+    got = await driven(plane([], with_default(flow)), body())
+    assert (got.status, got.fallback) == ("ok", "default")
+
+
+@pytest.mark.parametrize(("flow", "stays"), [(Light, True), (Named, True), (Waiting, False), (Late, False)])
+async def test_a_workflow_that_waits_has_tasks_from_then_on(flow: type[Workflow], stays: bool) -> None:
+    made = plane([], flow())
+    await driven(made, body())
+    assert made.light() is stays
+
+
+async def test_it_is_not_light_where_anything_else_may_be_waited_for() -> None:
+    class Fetching(Light):
+        async def fetch(self, ctx: Context) -> None:
+            await asyncio.sleep(0)
+
+    assert not plane([], Fetching()).light()
+    assert not plane([], Light(), budget={"inferenceSeconds": 0.1}).light()
+    assert not plane([], Light(), idempotency={"windowSeconds": 10.0}).light()
+    busy = plane([], Light(), concurrency=1)
+    assert busy.admission is not None
+    assert busy.light()
+    busy.admission.try_enter()
+    assert not busy.light()
+
+
+async def test_who_leaves_while_the_batch_waits_is_recorded_and_frees_the_place() -> None:
+    seen: list[Prediction] = []
+    made = plane(seen, Light())
+    turn: Turn[Prediction] = Turn()
+    assert turn.begin(made.predict(ROUTE, body(), turn=turn)) is turn
+    turn.then(lambda _: None)
+    assert made.admission is not None
+    assert made.admission.active == 1
+    turn.cancel()
+    assert [prediction.error_type for prediction in seen] == ["CallerGone"]
+    assert made.admission.active == 0
+    await asyncio.sleep(0.01)
+    assert len(seen) == 1
+
+
+async def test_a_hanging_stage_and_a_slow_model_end_at_the_limit() -> None:
+    hanging = await driven(plane([], Hanging(), timeoutSeconds=0.05), body())
+    assert hanging.status == "timeout"
+
+    def slow(rows: Sequence[Any]) -> list[float]:
+        time.sleep(0.2)
+        return [1.0 for _ in rows]
+
+    made = plane([], Light(), timeoutSeconds=0.05)
+    model = Model("m", Path("m"), Loaded(slow, 1))
+    model.measured(0.01)
+    made.workflow.models = {"m": model}
+    began = time.perf_counter()
+    late = await driven(made, body())
+    assert late.status == "timeout"
+    assert time.perf_counter() - began < 0.15
+    await model.close()
