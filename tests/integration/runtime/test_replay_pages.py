@@ -1,10 +1,12 @@
 """What the pages on evaluating the log show runs, and prints what they say."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from tests.integration.runtime.page_reader import matches
 from tests.integration.runtime.test_batch_pages import blocks, shown
-from tests.unit.runtime.evaluation.evaluation_logs import log, weather
+from tests.unit.runtime.evaluation.evaluation_logs import log, orders, weather
 
 
 @pytest.fixture
@@ -20,3 +22,21 @@ def test_the_drift_page(days: Path) -> None:
         assert shown(["bash", "-euo", "pipefail", "-c", code], days) == expected
     for code, expected in blocks("drift.md", "python"):
         assert shown(["python", "-c", code], days) == expected
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A folder with the bundle of the batch page, a stricter candidate of it, and the log of the first."""
+    for code, _ in blocks("batch.md", "sh"):
+        shown(["bash", "-euo", "pipefail", "-c", code], tmp_path)
+        break
+    candidate = shutil.copytree(tmp_path / "convert", tmp_path / "candidate")
+    code = (candidate / "workflow.py").read_text().replace("score >= 100", "score >= 80")
+    (candidate / "workflow.py").write_text(code)
+    log(tmp_path / "log", orders(500, seed=4))
+    return tmp_path
+
+
+def test_the_replay_page(shop: Path) -> None:
+    for code, expected in blocks("replay.md", "sh"):
+        assert matches(expected, shown(["bash", "-euo", "pipefail", "-c", code], shop)), code

@@ -51,7 +51,11 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Records from `since` on and before `until`, both as the log writes times, that meet all conditions."""
+    """Records from `since` on and before `until`, both as the log writes times, that meet all conditions.
+
+    Copies that the gateway made of requests (shadows) do not count, since their originals are there, unless a condition
+    is about them.
+    """
 
     since: str | None = None
     until: str | None = None
@@ -64,6 +68,8 @@ class Window:
                 yield record
 
     def _holds(self, record: Record) -> bool:
+        if record.get("shadow") and not any(condition.path == ("shadow",) for condition in self.conditions):
+            return False
         time = record.get("time") or ""
         if (self.since is not None and time < self.since) or (self.until is not None and time >= self.until):
             return False

@@ -79,3 +79,26 @@ def weather(count: int, *, seed: int, wind: float = 10.0, lost: float = 0.0, **o
             )
         )
     return made
+
+
+def orders(count: int, seed: int) -> list[dict[str, Any]]:
+    """What the bundle of docs/batch.md answered to orders in two currencies."""
+    made, chance = [], random.Random(seed)
+    for number in range(count):
+        currency, amount = chance.choice([("EUR", 1.5), ("GBP", 2.0)]), float(chance.randrange(5, 120))
+        score = amount * currency[1]
+        rate = {"value": {"rate": currency[1]}, "source": "live", "latency_ms": 0.2, "age_ms": None}
+        made.append(
+            record(
+                number,
+                context={"amount": amount, "currency": currency[0]},
+                facts={"rate": rate},
+                features={"amount": amount, "rate": currency[1]},
+                score=score,
+                decision="review" if score >= 100 else "accept",
+                arm="stable",
+                propensity=0.9,
+            )
+        )
+    made.append(record(count, status="timeout", error_type="timeout", decision=None, score=None))
+    return made

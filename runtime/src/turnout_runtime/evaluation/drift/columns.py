@@ -63,7 +63,7 @@ def columns(records: Iterable[Record]) -> Columns:
     """`score`, `decision`, and each field of `features` and `context`, such as `features.wind`.
 
     A column counts the records that got as far: a feature those that have features, a field of the context those that
-    have a context. Copies that the gateway made (shadows) are left out: their originals are there.
+    have a context.
     """
     return grouped(records, None).get(None, {})
 
@@ -72,11 +72,10 @@ def grouped(records: Iterable[Record], by: str | None) -> dict[str | None, Colum
     """The columns of each value of a field, in order; without a field those of all records, under None."""
     groups: dict[str | None, _Collector] = {}
     for record in records:
-        if not record.get("shadow"):
-            name = None if by is None else f"{by} {record.get(by) or 'none'}"
-            if name not in groups:
-                groups[name] = _Collector()
-            groups[name].take(record)
+        name = None if by is None else f"{by} {record.get(by) or 'none'}"
+        if name not in groups:
+            groups[name] = _Collector()
+        groups[name].take(record)
     return {name: found for name in sorted(groups, key=str) if (found := groups[name].columns())}
 
 
