@@ -34,7 +34,7 @@ def tables() -> dict[str, facts.Table]:
 
 @pytest.fixture(scope="module")
 def sample() -> list[Flight]:
-    return flights([1, 7])[::120]
+    return flights([1, 7])[::200]
 
 
 @pytest.fixture(scope="module")

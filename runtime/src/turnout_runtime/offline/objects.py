@@ -92,13 +92,18 @@ def _told(uri: str) -> Iterator[None]:
         text = f"{type(error).__name__} {error}"
         if type(error).__name__ == "NotFoundError" or _MISSING.search(text):
             raise FileNotFoundError(f"{uri}: no such object or bucket") from None
-        raise BatchInvalid(f"{uri}: {_cause(text)}") from None
+        raise BatchInvalid(f"{uri}: {_cause(uri.partition('://')[0], text)}") from None
 
 
-def _cause(text: str) -> str:
+def _cause(scheme: str, text: str) -> str:
+    from turnout_runtime.bundle.remote.objects import VARIABLES
+
     status = _STATUS.search(text)
     if _REFUSED.search(text) or (status and status[1] in ("401", "403")):
-        return "the store refuses the credentials, or there are none: set AWS_ACCESS_KEY_ID, … for what it may read"
+        return (
+            f"the store refuses the credentials, or there are none: set {VARIABLES[scheme]}, and check what they may do"
+        )
     if status:
         return f"the store answered {status[1]}"
-    return "cannot reach the store, or the transfer broke off: check AWS_ENDPOINT_URL for a store that is not Amazon's"
+    endpoint = ": check AWS_ENDPOINT_URL for a store that is not Amazon's" if scheme == "s3" else ""
+    return f"cannot reach the store, or the transfer broke off{endpoint}"

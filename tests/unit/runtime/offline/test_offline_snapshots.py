@@ -40,7 +40,7 @@ def test_the_index_finds_the_newest_row_that_is_not_later(rows: list[tuple[str, 
     assert found == ((max(admissible)[0], b"%d" % max(admissible)[1]) if admissible else None)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(rows=st.lists(st.tuples(KEYS, TIMES), max_size=40, unique=True), wishes=ROWS, age=st.none() | st.integers(0, 6))
 def test_a_snapshot_answers_as_an_asof_join_does(
     rows: list[tuple[str, int]], wishes: list[tuple[str, int]], age: int | None

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +176,10 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> No
         assert other.is_dir()
         assert not left.exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_features_that_are_missing_are_null_and_no_error(tmp_path: Path) -> None:
+    code = WORKFLOW.replace(b"return [float(amount), ", b"return [None, ").replace(b"amount * rate", b"rate")
+    run(replace(job(tmp_path, code), features=True))
+    first = table(tmp_path / "scores.jsonl")[0]
+    assert (first["status"], first["features.amount"], first["features.rate"]) == ("ok", None, 1.5)

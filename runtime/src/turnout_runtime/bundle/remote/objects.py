@@ -24,7 +24,7 @@ _STATUS = re.compile(r"status code: (\d{3})(.*)", re.DOTALL)
 _REFUSED = re.compile(r"<Code>\w*(?:AccessKey|AccessDenied|Signature|Token|UserNotFound)\w*</Code>")
 _NO_CREDENTIALS = re.compile(r"169\.254\.\d+\.\d+|metadata\.google|[Mm]issing \w*(?:credential|account)", re.IGNORECASE)
 _NOTHING = "no such bucket, or nothing in it under this name"
-_VARIABLES = {
+VARIABLES = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (AWS_SKIP_SIGNATURE=true for a public bucket)",
     "gs": "GOOGLE_SERVICE_ACCOUNT or GOOGLE_SERVICE_ACCOUNT_KEY",
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
@@ -123,7 +123,7 @@ def _explained(uri: str, error: Exception) -> BundleNotFound:
     status, body = (answered[1], answered[2]) if answered else ("", "")
     if status in ("401", "403") or _REFUSED.search(body) or _NO_CREDENTIALS.search(text):
         told = (
-            f"the store refuses the credentials, or there are none: set {_VARIABLES[scheme]} from"
+            f"the store refuses the credentials, or there are none: set {VARIABLES[scheme]} from"
             " spec.bundle.secretRef, and check what they may read"
         )
     elif status == "404" or isinstance(error, FileNotFoundError):
