@@ -105,15 +105,9 @@ class Answers:
         facts = {name: _fact(fact) for name, fact in prediction.facts.items()}
         if not self.feature_names:
             return {"features": features, "facts": facts}
-        return {f"features.{name}": _double(value) for name, value in features.items()} | {"facts": facts}
-
-
-def _double(value: Any) -> float | None:
-    """A feature as its column holds it; what a workflow takes for one and no number is null."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None
+        return {f"features.{name}": None if value is None else float(value) for name, value in features.items()} | {
+            "facts": facts
+        }
 
 
 def _fact(fact: Fact) -> dict[str, Any]:

@@ -100,9 +100,7 @@ def _cause(scheme: str, text: str) -> str:
 
     status = _STATUS.search(text)
     if _REFUSED.search(text) or (status and status[1] in ("401", "403")):
-        return (
-            f"the store refuses the credentials, or there are none: set {VARIABLES[scheme]}, and check what they may do"
-        )
+        return f"the store refuses the credentials, or there are none: set {VARIABLES[scheme]}"
     if status:
         return f"the store answered {status[1]}"
     endpoint = ": check AWS_ENDPOINT_URL for a store that is not Amazon's" if scheme == "s3" else ""
