@@ -101,7 +101,7 @@ redis: setup
 
 .PHONY: test-fast
 test-fast: lint redis ## All that needs no cluster: lint, unit, and integration with Envoy and Redis
-	@$(RUN) pytest -n auto --dist loadfile tests/unit tests/integration
+	@$(RUN) pytest -n $$((2 * $$(getconf _NPROCESSORS_ONLN))) --dist loadfile tests/unit tests/integration # half of it waits
 
 .PHONY: test-peers
 test-peers: setup ## The runtime with real servers: object store, OCI registry, model server, feature store
