@@ -121,7 +121,7 @@ async def test_nothing_is_asked_for_when_no_time_is_left() -> None:
 
 async def test_fresh_then_refreshed_then_stale_then_gone() -> None:
     source = Deferred()
-    cached, clock, rule = _cached(source, stale=5.0)
+    cached, clock, rule = _cached(source, stale=5.0, timeout=0.3)
 
     async def live(value: int) -> None:
         await asyncio.sleep(0.001)
