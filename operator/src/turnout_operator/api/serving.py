@@ -36,8 +36,8 @@ class Budget(SpecModel):
     """Time for the model, a duration up to serving.timeout; then the fallback ladder answers. When absent: all that is
     left."""
     postprocess: Annotated[Duration, at_most("5m")] | None = None
-    """Time kept for the decision, a duration up to serving.timeout: facts and model must be done before it. When
-    absent: none."""
+    """Time kept for the decision, a duration less than serving.timeout: facts and model must be done before it. When
+    absent: 5ms, or a twentieth of a short timeout."""
 
 
 class Batching(SpecModel):
@@ -86,26 +86,35 @@ class Idempotency(SpecModel):
     """Requests remembered in one pod, 1 to 10000000; the oldest goes first. Default: 10000."""
 
 
-def _within_timeout(part: str) -> Rule:
+def _in_time(part: str, relation: Literal["<", "<="], message: str) -> Rule:
     budget = f"self.budget.{part}"
     valid = " || ".join(f"!{DURATION_RULE.cel.replace('self', text)}" for text in (budget, "self.timeout"))
+    holds = float.__lt__ if relation == "<" else float.__le__
 
     def check(serving: Any) -> bool:
         given = getattr(serving.budget, part) if serving.budget else None
-        return given is None or parse_duration(given) <= serving.timeout.seconds
+        return given is None or holds(parse_duration(given), serving.timeout.seconds)
 
     return Rule(
-        f"!has(self.budget) || !has({budget}) || {valid} || duration({budget}) <= duration(self.timeout)",
-        f"serving.budget.{part} is more than serving.timeout: lower it, or raise the timeout",
+        f"!has(self.budget) || !has({budget}) || {valid} || duration({budget}) {relation} duration(self.timeout)",
+        f"serving.budget.{part} {message}",
         check,
         field_path=f".budget.{part}",
     )
 
 
+_MORE = "is more than serving.timeout: lower it, or raise the timeout"
+_ALL = "leaves no time for facts and model: make it less than serving.timeout"
+
+
 class Serving(SpecModel):
     """How one pod admits, bounds, batches and remembers requests."""
 
-    RULES: ClassVar = tuple(_within_timeout(part) for part in ("facts", "inference", "postprocess"))
+    RULES: ClassVar = (
+        _in_time("facts", "<=", _MORE),
+        _in_time("inference", "<=", _MORE),
+        _in_time("postprocess", "<", _ALL),
+    )
 
     concurrency: Annotated[int, Field(ge=1, le=1024)] = 8
     """Workflow executions at once in one pod, 1 to 1024. Default: 8."""
