@@ -12,17 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.runtime.analysis.logs import NAME, lines, record, write_log, written
+from tests.unit.runtime.analysis.logs import NAME, lines, record, small_log, write_log, written
 
 from turnout_runtime.cli import main
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    shadow = record("p-shadow", request_id="r-1", shadow=True, arm="next", score=0.25, decision="on_time")
-    write_log(tmp_path / "log" / "a", [written(), record("p2", minute=1, arm="next")])
-    failed = record("p3", minute=2, status="error", error_type="KeyError", decision=None, score=None)
-    return write_log(tmp_path / "log" / "b", [shadow, failed]).parent
+    return small_log(tmp_path / "log")
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:

@@ -57,3 +57,11 @@ def write_log(folder: Path, records: Iterable[dict[str, Any]], name: str = NAME)
 def write_csv(path: Path, header: str, rows: Sequence[Sequence[Any]]) -> Path:
     path.write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n")
     return path
+
+
+def small_log(folder: Path) -> Path:
+    """Two pods: an answer with a fallback and its shadow, a plain answer, and a failure."""
+    shadow = record("p-shadow", request_id="r-1", shadow=True, arm="next", score=0.25, decision="on_time")
+    write_log(folder / "a", [written(), record("p2", minute=1, arm="next")])
+    failed = record("p3", minute=2, status="error", error_type="KeyError", decision=None, score=None)
+    return write_log(folder / "b", [shadow, failed]).parent

@@ -1,9 +1,9 @@
 """`turnout log`: read prediction logs."""
 
-from turnout_runtime.cli.log import cat, query, show, tail
+from turnout_runtime.cli.log import cat, export, labels, quality, query, show, tail
 from turnout_runtime.cli.parsers import Groups
 
-_ACTIONS = (cat, show, tail, query)
+_ACTIONS = (cat, show, tail, query, labels, quality, export)
 
 
 def add_commands(groups: Groups) -> None:

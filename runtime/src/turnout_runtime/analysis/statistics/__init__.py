@@ -1,0 +1,9 @@
+"""Figures with their uncertainty, as functions of arrays: no log, no database, no text.
+
+Rows count as independent. Weights (None: all 1) are inverse probabilities of being seen; a weighted figure is the
+self-normalised one (Hájek 1971), and its variance is that of its linearisation. Intervals are two-sided.
+"""
+
+from turnout_runtime.analysis.statistics.estimate import LEVEL, Array, Estimate
+
+__all__ = ["LEVEL", "Array", "Estimate"]
