@@ -7,6 +7,7 @@ import pytest
 from tests.integration.runtime.page_reader import matches
 from tests.integration.runtime.test_batch_pages import blocks, shown
 from tests.unit.runtime.evaluation.evaluation_logs import log, orders, weather
+from tests.unit.runtime.evaluation.policy_logs import LIMITS, bundle, rows, write
 
 
 @pytest.fixture
@@ -40,3 +41,17 @@ def shop(tmp_path: Path) -> Path:
 def test_the_replay_page(shop: Path) -> None:
     for code, expected in blocks("replay.md", "sh"):
         assert matches(expected, shown(["bash", "-euo", "pipefail", "-c", code], shop)), code
+
+
+@pytest.fixture
+def arms(tmp_path: Path) -> Path:
+    """A folder with the bundles of two arms and of a candidate, the log of a split 70 to 30, and its rewards."""
+    for name, limit in {**LIMITS, "candidate": 0.5}.items():
+        bundle(tmp_path / name, limit)
+    write(tmp_path, rows(4000))
+    return tmp_path
+
+
+def test_the_page_on_policies(arms: Path) -> None:
+    for code, expected in blocks("off-policy.md", "sh"):
+        assert shown(["bash", "-euo", "pipefail", "-c", code], arms) == expected

@@ -10,11 +10,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from turnout_runtime.cli import batch, bundle, drift, log, replay
+from turnout_runtime.cli import batch, bundle, drift, log, ope, replay
 from turnout_runtime.errors import TurnoutError
 from turnout_runtime.failure import redact
 
-_GROUPS = (bundle, batch, log, drift, replay)
+_GROUPS = (bundle, batch, log, drift, replay, ope)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

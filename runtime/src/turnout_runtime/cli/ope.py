@@ -1,0 +1,82 @@
+"""`turnout ope`: off-policy evaluation, what another policy would have earned."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from turnout_runtime.cli.parsers import Groups
+
+if TYPE_CHECKING:
+    from turnout_runtime.evaluation.policy.report import Evaluation
+
+
+def add_commands(groups: Groups) -> None:
+    """Register the command."""
+    ope = groups.add_parser("ope", help="off-policy evaluation: what another policy would have earned, from the log")
+    ope.add_argument("--log", type=Path, nargs="+", required=True, metavar="DIR", help="log directories")
+    ope.add_argument(
+        "--rewards", type=Path, required=True, metavar="FILE", help="table with prediction_id and reward (or label)"
+    )
+    ope.add_argument("--reward", metavar="COLUMN", help="of the table, where it has another name")
+    policy = ope.add_mutually_exclusive_group(required=True)
+    policy.add_argument("--weights", metavar="ARM=W,…", help="another split, such as stable=80,challenger=20")
+    policy.add_argument("--always", metavar="ARM", help="one arm for all")
+    policy.add_argument("--bundle", metavar="DIR|TAR", help="what this bundle decides")
+    ope.add_argument(
+        "--arm", action="append", default=[], type=_arm, metavar="ARM=DIR", help="with --bundle: each arm's own bundle"
+    )
+    ope.add_argument("--propensity", metavar="FIELD", help="with --bundle: a decision's own propensity in the log")
+    ope.add_argument("--since", metavar="TIME", help="of the records: RFC 3339, or 30m, 24h, 7d ago")
+    ope.add_argument("--until", metavar="TIME", help="before this time")
+    ope.add_argument("--where", action="append", default=[], metavar="FIELD=VALUE", help="only such records")
+    ope.add_argument("--level", type=_level, default=0.95, metavar="SHARE", help="of the intervals (0.95)")
+    ope.add_argument("--min-effective", type=float, default=100.0, metavar="N", help="least effective sample (100)")
+    ope.add_argument("--json", action="store_true", help="the result as JSON")
+    ope.set_defaults(run=_ope)
+
+
+def _arm(text: str) -> tuple[str, str]:
+    name, _, bundle = text.partition("=")
+    if not (name and bundle):
+        raise argparse.ArgumentTypeError(f"{text!r} is not ARM=DIR")
+    return name, bundle
+
+
+def _level(text: str) -> float:
+    level = float(text)
+    if not 0.5 <= level < 1:
+        raise argparse.ArgumentTypeError("must be from 0.5 to below 1")
+    return level
+
+
+def _ope(arguments: argparse.Namespace) -> None:
+    from turnout_runtime.evaluation.policy.report import document, told
+
+    found = _evaluation(arguments)
+    if arguments.json:
+        import orjson
+
+        print(orjson.dumps(document(found), option=orjson.OPT_INDENT_2).decode())
+    else:
+        print(told(found))
+
+
+def _evaluation(options: argparse.Namespace) -> "Evaluation":
+    from datetime import UTC, datetime
+
+    from turnout_runtime.cli.progress import bar
+    from turnout_runtime.evaluation.policy.evaluate import Demand, evaluate_decisions, evaluate_split
+    from turnout_runtime.evaluation.policy.rewards import read_rewards
+    from turnout_runtime.evaluation.policy.targets import parse_weights
+    from turnout_runtime.evaluation.records import records
+    from turnout_runtime.evaluation.window import window
+
+    rewards = read_rewards(options.rewards, options.reward)
+    log = window(options.since, options.until, options.where, datetime.now(UTC)).of(records(options.log))
+    demand = Demand(options.level, options.min_effective)
+    if options.bundle is not None:
+        propensity = options.propensity and tuple(options.propensity.split("."))
+        return evaluate_decisions(log, rewards, options.bundle, dict(options.arm), propensity, demand, bar)
+    if options.always is not None:
+        return evaluate_split(log, rewards, {options.always: 1.0}, f"always {options.always}", demand)
+    return evaluate_split(log, rewards, parse_weights(options.weights), options.weights, demand)
