@@ -104,7 +104,7 @@ test-fast: lint redis ## All that needs no cluster: lint, unit, and integration 
 	@$(RUN) pytest -n $$((2 * $$(getconf _NPROCESSORS_ONLN))) --dist loadfile tests/unit tests/integration # half of it waits
 
 .PHONY: test-peers
-test-peers: setup ## The runtime with real servers: object store, OCI registry, model server, feature store
+test-peers: setup redis ## The runtime with real servers: object store, OCI registry, model server, feature store
 	@$(RUN) pytest tests/peers
 
 .PHONY: chart-test
