@@ -131,3 +131,11 @@ def test_what_cannot_be_compared_is_one_line(
     assert told.startswith("turnout: ")
     assert message in told
     assert told.count("\n") == 1
+
+
+def test_a_feature_that_is_gone(tmp_path: Path, before: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    now = log(tmp_path / "now", weather(900, seed=2, lost=1.0))
+    assert drift("--log", now, "--reference", before) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("features.wind"))
+    assert line.split()[1:6] == ["moved", "-", "<", "-", "-"]
+    assert "0 % → 100 %" in line

@@ -147,3 +147,11 @@ def test_a_workflow_that_draws_its_decisions_itself(folder: Path, capsys: pytest
     write(folder, made)
     result = found(capsys, "--bundle", "candidate", "--propensity", "details.chance")
     assert covers(result["estimates"]["snips"], true_value(0.5))
+
+
+def test_an_arm_without_traffic_is_no_support(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It could not have been drawn, whatever it decides."""
+    bundle(folder / "third", 0.1)
+    arms = [f"--arm={arm}={arm}" for arm in (*LIMITS, "third")]
+    ope("--bundle", "third", *arms, code=1)
+    assert "of the requests the candidate decides what no arm would have decided" in capsys.readouterr().err

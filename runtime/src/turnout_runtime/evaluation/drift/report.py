@@ -1,5 +1,6 @@
 """A comparison in words and as JSON. Pure."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -52,14 +53,19 @@ def _row(shift: Shift) -> Sequence[str]:
     return (
         shift.name,
         shift.verdict,
-        f"{shift.psi:.3f}",
-        f"< {shift.by_chance:.3f}",
-        "" if shift.ks is None else f"{shift.ks:.3f}",
-        "" if shift.p_value is None else f"{shift.p_value:.2g}",
+        _decimal(shift.psi),
+        f"< {_decimal(shift.by_chance)}",
+        "" if shift.ks is None else _decimal(shift.ks),
+        "" if shift.p_value is None else _decimal(shift.p_value, ".2g"),
         medians,
         before if before == now else f"{before} → {now}",
         percent(shift.unseen) if shift.unseen else "",
     )
+
+
+def _decimal(value: float, digits: str = ".3f") -> str:
+    """What an empty window leaves open is a dash."""
+    return format(value, digits) if math.isfinite(value) else "-"
 
 
 def document(drift: Drift) -> dict[str, Any]:

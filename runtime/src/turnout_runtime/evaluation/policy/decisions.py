@@ -5,7 +5,7 @@ decided: it is the sum of the propensities of the arms that decide so. Rewards m
 whichever arm took it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -33,17 +33,29 @@ def decisions_of(bundle: str, digest: str | None, records: Sequence[Record], pro
     return found
 
 
-def decision_propensities(records: Sequence[Record], by_arm: Mapping[str, Decisions]) -> Numbers:
-    """How probable each record's decision was, given what every arm decides on it; 0 where its own arm's bundle decides
-    something else than the log. Raises `EvaluationInvalid` when that is often so, or an arm with traffic is missing."""
-    shares = _shares(records)
-    found = np.zeros(len(records))
+def propensities_of(decisions: Decisions, records: Sequence[Record], by_arm: Mapping[str, Decisions]) -> Numbers:
+    """How probable a decision was on each record, given what every arm decides there.
+
+    Raises `EvaluationInvalid` when the decisions of an arm with traffic are missing.
+    """
+    shares, found = _shares(records), np.zeros(len(records))
     for row, record in enumerate(records):
         for arm, share in shares[str(record.get("policy_version"))].items():
             if arm not in by_arm:
                 raise EvaluationInvalid(f"the log has requests of arm {arm!r}: give its bundle, --arm {arm}=DIR")
-            if by_arm[arm][row] == record["decision"]:
+            if by_arm[arm][row] == decisions[row]:
                 found[row] += share
+    capped: Numbers = np.minimum(found, 1.0)
+    return capped
+
+
+def logged_propensities(records: Sequence[Record], by_arm: Mapping[str, Decisions]) -> Numbers:
+    """Those of the logged decisions; 0 where the bundle of a record's own arm decides something else than the log.
+
+    Raises `EvaluationInvalid` when that is often so.
+    """
+    found = propensities_of([record["decision"] for record in records], records, by_arm)
+    for row, record in enumerate(records):
         if by_arm[record["arm"]][row] != record["decision"]:
             found[row] = 0.0
     odd = float(np.mean(found == 0))
@@ -52,17 +64,15 @@ def decision_propensities(records: Sequence[Record], by_arm: Mapping[str, Decisi
             f"in {percent(odd)} of the requests the arm's bundle decides something else than the log says: give the"
             " bundles that were running"
         )
-    capped: Numbers = np.minimum(found, 1.0)
-    return capped
+    return found
 
 
-def check_support(candidate: Decisions, by_arm: Iterable[Decisions]) -> None:
-    """Raise `TooLittleOverlap` when the candidate decides what no arm would have: nobody knows how that ends."""
-    covered = np.zeros(len(candidate), np.bool_)
-    wanted = np.array(candidate)
-    for decisions in by_arm:
-        covered |= wanted == np.array(decisions)
-    alone = 1 - float(covered.mean())
+def check_support(propensities: Numbers) -> None:
+    """Raise `TooLittleOverlap` when the candidate decides what no arm would have: nobody knows how that ends.
+
+    `propensities` are those of its decisions.
+    """
+    alone = float(np.mean(propensities == 0))
     if alone > _ALLOWED:
         raise TooLittleOverlap(
             f"in {percent(alone)} of the requests the candidate decides what no arm would have decided (at most"

@@ -10,9 +10,10 @@ from turnout_runtime.bundle.progress import Progress, quiet
 from turnout_runtime.errors import EvaluationInvalid
 from turnout_runtime.evaluation.policy.decisions import (
     check_support,
-    decision_propensities,
     decision_target,
     decisions_of,
+    logged_propensities,
+    propensities_of,
 )
 from turnout_runtime.evaluation.policy.estimate import Logged, Numbers, estimate
 from turnout_runtime.evaluation.policy.gather import Sample, gather
@@ -72,8 +73,8 @@ def evaluate_decisions(
     logged, target = sample.logged(actions), decision_target(decided, actions)
     if propensity is None:
         by_arm = {arm: decisions_of(bundle, None, kept, progress) for arm, bundle in arms.items()}
-        chances = decision_propensities(kept, by_arm)
-        check_support(decided, by_arm.values())
+        chances = logged_propensities(kept, by_arm)
+        check_support(propensities_of(decided, kept, by_arm))
         logged = Logged(logged.action, chances, logged.reward, logged.cluster)
     return _evaluated(sample, logged, target, actions, rewards, f"decisions of {candidate}", demand)
 

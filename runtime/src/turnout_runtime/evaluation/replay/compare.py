@@ -41,6 +41,7 @@ class FeatureChange:
 class Comparison:
     """All pairs so far. Scores are of the pairs that have an answer in both.
 
+    `decisions` and `fallbacks` count those that are others now, as (logged, replayed).
     `mended` were errors in the log and are answered now. `errors` are those of the replay, by type, with the text of
     the first one in `texts`.
     """
@@ -54,6 +55,7 @@ class Comparison:
     errors: Counter[str] = field(default_factory=Counter)
     texts: dict[str, str] = field(default_factory=dict)
     decisions: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    fallbacks: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
     scores: "tuple[array[float], array[float]]" = field(default_factory=lambda: (array("d"), array("d")))
     features: dict[str, FeatureChange] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
@@ -97,6 +99,8 @@ class Comparison:
             self.scores[1].append(score[1])
         if not agrees:
             self.decisions[decision] += 1
+        if (fallback := (logged.get("fallback"), replayed["fallback"])) and fallback[0] != fallback[1]:
+            self.fallbacks[fallback] += 1
         self.slices.add(logged, agrees, shift)
         self.logged_ms.append(_own_time(logged.get("stages_ms") or {}))
         if not agrees or shift or changed:

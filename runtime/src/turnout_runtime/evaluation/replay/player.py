@@ -1,6 +1,7 @@
 """Plays logged requests through a bundle, by the dataplane that serves."""
 
 import asyncio
+import logging
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,7 @@ from turnout_runtime.log.record import Encoder, Identity
 from turnout_runtime.predict.build import dataplane
 from turnout_runtime.workflow import Workflow
 
+_predicting = logging.getLogger("turnout.predict")  # its warnings of requests that fail: those are counted here
 _WINDOW = 256  # requests that share model runs, as those of a busy pod do
 
 
@@ -85,6 +87,8 @@ class Player:
 def player(bundle: str | Path, digest: str | None = None, progress: Progress = quiet) -> Iterator[Player]:
     """A bundle (folder, archive, or URL with its digest), loaded as a pod loads it; raises a `StartError`."""
     with ExitStack() as stack:
+        stack.callback(_predicting.setLevel, _predicting.level)
+        _predicting.setLevel(logging.ERROR)
         cache = stack.enter_context(tempfile.TemporaryDirectory(prefix="turnout-bundle-"))
         opened = open_bundle(bundle, Path(cache), digest, progress)
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))

@@ -41,6 +41,7 @@ def document(found: Comparison, run: Run, top: int) -> dict[str, Any]:
         "mended": found.mended,
         "errors": {name: {"records": n, "first": found.texts[name]} for name, n in found.errors.most_common()},
         "decisions": [{"logged": a, "replayed": b, "records": n} for (a, b), n in found.decisions.most_common(top)],
+        "fallbacks": [{"logged": a, "replayed": b, "records": n} for (a, b), n in found.fallbacks.most_common(top)],
         "score": _scores(*found.scores),
         "slices": [asdict(each) for each in found.slices.found(top)],
         "features": {name: asdict(change) for name, change in _changed(found)},
@@ -100,6 +101,9 @@ def told(found: Comparison, run: Run, top: int) -> str:
     if found.decisions:
         rows = [(a, b or "(error)", f"{n:,}") for (a, b), n in found.decisions.most_common(top)]
         lines += ["", table(("decision", "now", "records"), rows)]
+    if found.fallbacks:
+        rows = [(a or "(none)", b or "(none)", f"{n:,}") for (a, b), n in found.fallbacks.most_common(top)]
+        lines += ["", table(("fallback", "now", "records"), rows)]
     if slices := found.slices.found(top):
         lines += [
             "",
