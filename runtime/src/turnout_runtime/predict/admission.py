@@ -1,9 +1,14 @@
 """Decides which requests run, which wait, and which are turned away at once."""
 
 import asyncio
-from asyncio import Future
+from collections.abc import Callable
+from math import inf
+from typing import Any
 
-from turnout_runtime.errors import Overloaded
+from turnout_runtime.errors import Overloaded, RequestError
+from turnout_runtime.predict.turn import Turn
+
+_Waiting = asyncio.Future[Any] | Turn[Any]
 
 
 class Admission:
@@ -15,7 +20,7 @@ class Admission:
 
     def __init__(self, concurrency: int, max_depth: int, max_wait: float) -> None:
         self._concurrency, self._max_depth, self._max_wait = concurrency, max_depth, max_wait
-        self._waiting: dict[Future[None], None] = {}
+        self._waiting: dict[_Waiting, None] = {}
         self.active = 0
 
     @property
@@ -27,10 +32,6 @@ class Admission:
         """Whether there is neither a free place nor one to wait in."""
         return self.active >= self._concurrency and len(self._waiting) >= self._max_depth
 
-    def free(self) -> bool:
-        """Whether there is a free place."""
-        return self.active < self._concurrency
-
     def try_enter(self) -> bool:
         """Take a free place at once, if there is one."""
         if self.active >= self._concurrency:
@@ -38,20 +39,31 @@ class Admission:
         self.active += 1
         return True
 
-    async def wait(self) -> None:
-        """Queue for a place that is not free now; raises `Overloaded`. Every place taken needs one `leave()`."""
-        if len(self._waiting) >= self._max_depth:
+    async def wait(
+        self,
+        turn: Turn[Any] | None = None,
+        remaining: float = inf,
+        too_late: Callable[[], RequestError] = lambda: Overloaded("queue_wait"),
+    ) -> None:
+        """Queue for a place that is not free now, for `remaining` seconds at most; raises `Overloaded`, or `too_late`.
+
+        Every place taken needs one `leave()`. `turn` is what drives a request that has no task.
+        """
+        if self.full():
             raise Overloaded("queue_full")
         loop = asyncio.get_running_loop()
-        turn: Future[None] = loop.create_future()
-        self._waiting[turn] = None
-        timer = loop.call_later(self._max_wait, self._expire, turn)
+        waits: _Waiting = loop.create_future() if turn is None else turn.expect()
+        self._waiting[waits] = None
+        if remaining < self._max_wait:
+            timer = loop.call_later(max(0.0, remaining), self._expire, waits, too_late)
+        else:
+            timer = loop.call_later(self._max_wait, self._expire, waits, lambda: Overloaded("queue_wait"))
         try:
-            await turn
+            await waits
         except asyncio.CancelledError:
-            if turn in self._waiting:
-                del self._waiting[turn]
-            elif not turn.cancelled() and turn.exception() is None:
+            if waits in self._waiting:
+                del self._waiting[waits]
+            elif not isinstance(waits, asyncio.Future) or (not waits.cancelled() and waits.exception() is None):
                 self.leave()  # the place was given in the moment the caller went away
             raise
         finally:
@@ -60,14 +72,23 @@ class Admission:
     def leave(self) -> None:
         """Give the place to whoever waits longest, or back."""
         while self._waiting:
-            turn = next(iter(self._waiting))
-            del self._waiting[turn]
-            if not turn.done():
-                turn.set_result(None)
+            waits = next(iter(self._waiting))
+            del self._waiting[waits]
+            if isinstance(waits, asyncio.Future):
+                if not waits.done():
+                    waits.set_result(None)
+                    return
+            else:  # it goes on at once, which must not be within the end of another
+                asyncio.get_running_loop().call_soon(_give, waits)
                 return
         self.active -= 1
 
-    def _expire(self, turn: Future[None]) -> None:
-        if turn in self._waiting and not turn.done():
-            del self._waiting[turn]
-            turn.set_exception(Overloaded("queue_wait"))
+    def _expire(self, waits: _Waiting, error: Callable[[], RequestError]) -> None:
+        if waits in self._waiting and not waits.done():
+            del self._waiting[waits]
+            waits.set_exception(error())
+
+
+def _give(turn: Turn[Any]) -> None:
+    if not turn.done():  # else its caller has gone meanwhile, and the place with it
+        turn.set_result(0.0)

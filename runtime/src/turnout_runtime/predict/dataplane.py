@@ -79,7 +79,7 @@ class Dataplane:
 
         `body` is JSON, or a document that is parsed already. `started` is when the request's headers came (performance
         counter): its time counts from there. `time_ns` is its time in the world, by default now. `emit` gets the
-        chunks of a workflow that streams. `turn` drives the request where it has no task, as it may while `light()`.
+        chunks of a workflow that streams. `turn` drives the request where it has no task yet.
         Never raises but `CancelledError`, when the caller has gone; what went wrong is in the prediction.
         """
         prediction = self._begin(route, started, time_ns)
@@ -103,9 +103,9 @@ class Dataplane:
         self._finish(prediction)
         return prediction
 
-    def refuse(self, route: Route, error: RequestError) -> Prediction:
-        """The prediction of a request that a door turned away."""
-        prediction = self._begin(route, None, None)
+    def refuse(self, route: Route, error: RequestError, started: float | None = None) -> Prediction:
+        """The prediction of a request that a door turned away; `started` as in `predict`."""
+        prediction = self._begin(route, started, None)
         prediction.fail(error)
         self._finish(prediction)
         return prediction
@@ -113,11 +113,6 @@ class Dataplane:
     def overloaded(self) -> bool:
         """Whether a request that came now would be shed."""
         return self.admission is not None and self.admission.full()
-
-    def light(self) -> bool:
-        """Whether a request that came now would wait for nothing but the model, as far as anybody knows."""
-        free = self.admission is None or self.admission.free()
-        return free and self.idempotency is None and self._pipeline.light
 
     def close(self) -> None:
         """Give up the threads of slow stages."""
@@ -150,6 +145,7 @@ class Dataplane:
         self, replays: Replays, digest: bytes, prediction: Prediction, emit: Emit | None
     ) -> Prediction | None:
         assert prediction.request is not None
+        await prediction.leave()
         route = prediction.route
         key = route.objective, route.shadow, prediction.request.request_id
         with self.expiry.until(prediction.limit):
@@ -180,8 +176,7 @@ class Dataplane:
             await self._run(prediction, typed, emit)
             return
         if not admission.try_enter():
-            with self.expiry.until(prediction.limit):
-                await admission.wait()
+            await admission.wait(prediction.turn, prediction.limit - prediction.marks[-1][1], self.expiry.error)
         try:
             await self._run(prediction, typed, emit)
         finally:

@@ -46,6 +46,8 @@ class Pipeline:
 
     async def run(self, ctx: Context, prediction: Prediction, emit: Emit | None) -> None:
         """Answer the request; raises whatever a stage raises, and `RequestTimeout`."""
+        if prediction.turn is not None and not self.light:
+            await self._leave(prediction)
         if prediction.turn is not None:
             score = await self._score(ctx, prediction)  # the model keeps to the limit by itself
         else:
@@ -93,11 +95,10 @@ class Pipeline:
             return await features
 
     async def _leave(self, prediction: Prediction) -> None:
-        """Something is waited for that is not the model: what has no task gets one, and from now on all have it."""
+        """Something is waited for that is not the model: what has no task gets one, and from now on all do."""
         if prediction.turn is not None:
             self.light = False
-            await prediction.turn.leave()
-            prediction.turn = None
+            await prediction.leave()
 
     async def _precomputed(self, ctx: Context, prediction: Prediction, row: list[float]) -> float:
         if len(row) != len(self._names):
@@ -152,7 +153,7 @@ class Pipeline:
         if turn is None:
             score = await model.score(row, left)
         else:
-            model.tell(turn, row, left)
+            model.tell(turn.expect(), row, left)
             score = await turn
         prediction.batch_size = model.stats.last_batch
         return score

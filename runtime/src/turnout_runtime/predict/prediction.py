@@ -100,6 +100,12 @@ class Prediction:
         """Whether the answer rests on any fallback."""
         return self.fallback is not None
 
+    async def leave(self) -> None:
+        """Go on in a task, where there is none yet."""
+        if self.turn is not None:
+            await self.turn.leave()
+            self.turn = None
+
     def remaining(self) -> float:
         """Seconds until the answer must be there; negative when that is past."""
         return self.deadline - time.perf_counter()

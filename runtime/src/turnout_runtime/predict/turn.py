@@ -14,13 +14,13 @@ T = TypeVar("T")
 
 
 class Turn(Generic[T]):
-    """Drives one coroutine: from the beginning to its row's score, and from there to its end.
+    """Drives one coroutine: from the beginning to its place and its row's score, and from there to its end.
 
-    To the model it is what a future is to others: awaiting it gives the score. Whoever has to wait for anything else
-    awaits `leave()` first, and goes on in a task.
+    To the queue and to the model it is what a future is to others: after `expect()`, awaiting it gives what is set.
+    Whoever has to wait for anything else awaits `leave()` first, and goes on in a task.
     """
 
-    __slots__ = ("_context", "_coroutine", "_early", "_task", "_then", "_waits", "cancelled")
+    __slots__ = ("_context", "_coroutine", "_early", "_expects", "_task", "_then", "_waits", "cancelled")
 
     def __init__(self) -> None:
         self._context = copy_context()
@@ -28,7 +28,7 @@ class Turn(Generic[T]):
         self._early: float | Exception | None = None
         self._task: asyncio.Task[None] | None = None
         self._then: Callable[[T | BaseException], object] | None = None
-        self._waits = False
+        self._expects = self._waits = False
         self.cancelled = False
 
     def begin(self, coroutine: Coroutine[Any, Any, T]) -> "T | Turn[T]":
@@ -47,24 +47,29 @@ class Turn(Generic[T]):
 
     def cancel(self) -> None:
         """The caller has gone."""
-        self.cancelled = True
+        self.cancelled, self._expects = True, False
         if self._task is not None:
             self._task.cancel()
         if self._waits:  # for its score, or for its task to begin
             self._go_on(asyncio.CancelledError())
 
-    # -- what a model needs of those that wait for it
+    # -- what the queue and the model need of those that wait for them
+
+    def expect(self) -> "Turn[T]":
+        """From now on it may be told something, once."""
+        self._expects = True
+        return self
 
     def done(self) -> bool:
-        """Whether nobody waits for the score."""
-        return self.cancelled
+        """Whether nobody waits to be told."""
+        return not self._expects
 
     def set_result(self, score: float) -> None:
-        """The score is there."""
+        """The score, or the place, is there."""
         self._settle(score)
 
     def set_exception(self, error: Exception) -> None:
-        """There will be no score."""
+        """There will be none."""
         self._settle(error)
 
     def __await__(self) -> Generator[Any, float, float]:
@@ -85,6 +90,7 @@ class Turn(Generic[T]):
         await _Pause()
 
     def _settle(self, outcome: float | Exception) -> None:
+        self._expects = False
         if self._waits:
             self._go_on(outcome)
         else:  # it was computed before anybody could wait

@@ -69,7 +69,6 @@ class Hanging(Light):
 
 async def driven(plane: Dataplane, sent: bytes) -> Prediction:
     """Ask as the door does."""
-    assert plane.light()
     turn: Turn[Prediction] = Turn()
     begun = turn.begin(plane.predict(ROUTE, sent, turn=turn))
     if not isinstance(begun, Turn):
@@ -106,22 +105,69 @@ async def test_it_falls_back_as_with_a_task(flow: type[Workflow]) -> None:
 async def test_a_workflow_that_waits_has_tasks_from_then_on(flow: type[Workflow], stays: bool) -> None:
     made = plane([], flow())
     await driven(made, body())
-    assert made.light() is stays
+    assert made._pipeline.light is stays
 
 
-async def test_it_is_not_light_where_anything_else_may_be_waited_for() -> None:
-    class Fetching(Light):
-        async def fetch(self, ctx: Context) -> None:
+class Fetching(Light):
+    async def fetch(self, ctx: Context) -> None:
+        async with asyncio.timeout(1):
             await asyncio.sleep(0)
 
-    assert not plane([], Fetching()).light()
-    assert not plane([], Light(), budget={"inferenceSeconds": 0.1}).light()
-    assert not plane([], Light(), idempotency={"windowSeconds": 10.0}).light()
-    busy = plane([], Light(), concurrency=1)
-    assert busy.admission is not None
-    assert busy.light()
-    busy.admission.try_enter()
-    assert not busy.light()
+
+@pytest.mark.parametrize(
+    ("flow", "limits"),
+    [(Fetching, {}), (Light, {"budget": {"inferenceSeconds": 0.1}}), (Light, {"idempotency": {"windowSeconds": 10.0}})],
+)
+async def test_what_may_wait_for_anything_else_has_a_task(flow: type[Workflow], limits: dict[str, Any]) -> None:
+    got = await driven(plane([], flow(), **limits), body("r-1"))
+    assert (got.status, got.turn) == ("ok", None)
+
+
+async def test_places_are_taken_before_anything_else_can_come() -> None:
+    seen: list[Prediction] = []
+    made = plane(seen, Light(), concurrency=1, maxQueueDepth=1)
+    assert made.admission is not None
+    turns: list[Turn[Prediction]] = [Turn() for _ in range(3)]
+    begun = [turn.begin(made.predict(ROUTE, body(), turn=turn)) for turn in turns]
+    assert begun[:2] == turns[:2]
+    assert isinstance(begun[2], Prediction)
+    assert begun[2].error_type == "queue_full"
+    assert (made.admission.active, made.admission.depth) == (1, 1)
+    told: list[Any] = []
+    for turn in turns[:2]:
+        turn.then(told.append)
+    await asyncio.sleep(0.01)
+    assert [prediction.status for prediction in told] == ["ok", "ok"]
+    assert told[1].stages["queue"] > 0
+    assert (made.admission.active, made.admission.depth) == (0, 0)
+
+
+@pytest.mark.parametrize("given", [False, True])
+async def test_who_leaves_the_queue_leaves_no_hole(given: bool) -> None:
+    seen: list[Prediction] = []
+    made = plane(seen, Light(), concurrency=1)
+    assert made.admission is not None
+    made.admission.try_enter()
+    turn: Turn[Prediction] = Turn()
+    assert turn.begin(made.predict(ROUTE, body(), turn=turn)) is turn
+    if given:
+        made.admission.leave()  # the place is on its way
+    turn.cancel()
+    if not given:
+        made.admission.leave()
+    await asyncio.sleep(0)
+    assert [prediction.error_type for prediction in seen] == ["CallerGone"]
+    assert (made.admission.active, made.admission.depth) == (0, 0)
+
+
+@pytest.mark.parametrize(("wait", "timeout", "error"), [(0.02, 1.0, "queue_wait"), (1.0, 0.02, "timeout")])
+async def test_the_wait_for_a_place_ends(wait: float, timeout: float, error: str) -> None:
+    made = plane([], Light(), concurrency=1, maxQueueWaitSeconds=wait, timeoutSeconds=timeout)
+    assert made.admission is not None
+    made.admission.try_enter()
+    got = await driven(made, body())
+    assert got.error_type == error
+    assert made.admission.depth == 0
 
 
 async def test_who_leaves_while_the_batch_waits_is_recorded_and_frees_the_place() -> None:

@@ -32,7 +32,7 @@ async def test_what_waits_for_nothing_is_answered_at_once() -> None:
 
 async def test_a_score_lets_it_go_on_in_the_same_moment() -> None:
     async def ask(turn: Turn[str]) -> str:
-        return f"{await turn:.1f}"
+        return f"{await turn.expect():.1f}"
 
     told = Told(ask)
     assert not told.turn.done()
@@ -44,7 +44,7 @@ async def test_a_score_lets_it_go_on_in_the_same_moment() -> None:
 async def test_an_error_in_place_of_the_score_is_raised_where_it_waits() -> None:
     async def ask(turn: Turn[str]) -> str:
         with pytest.raises(ValueError, match="no row"):
-            await turn
+            await turn.expect()
         return "caught"
 
     told = Told(ask)
@@ -55,6 +55,7 @@ async def test_an_error_in_place_of_the_score_is_raised_where_it_waits() -> None
 @pytest.mark.parametrize("outcome", [0.25, ValueError("no row")])
 async def test_a_score_may_be_there_before_anybody_waits(outcome: float | ValueError) -> None:
     async def ask(turn: Turn[float]) -> float | str:
+        turn.expect()
         turn.set_exception(outcome) if isinstance(outcome, ValueError) else turn.set_result(outcome)
         try:
             return await turn
@@ -66,7 +67,7 @@ async def test_a_score_may_be_there_before_anybody_waits(outcome: float | ValueE
 
 async def test_what_it_raises_is_told() -> None:
     async def ask(turn: Turn[str]) -> str:
-        await turn
+        await turn.expect()
         raise ZeroDivisionError
 
     told = Told(ask)
@@ -76,7 +77,7 @@ async def test_what_it_raises_is_told() -> None:
 
 async def test_it_leaves_for_a_task_before_it_waits_for_anything_else() -> None:
     async def ask(turn: Turn[tuple[Any, ...]]) -> tuple[Any, ...]:
-        score, before = await turn, asyncio.current_task()
+        score, before = await turn.expect(), asyncio.current_task()
         NAME.set("somebody")
         await turn.leave()
         async with asyncio.timeout(1):
@@ -115,7 +116,7 @@ async def test_who_has_gone_is_cancelled_wherever_it_is(turns: int) -> None:
 
 async def test_who_has_gone_while_its_row_waits_is_cancelled_at_once_and_wants_no_score() -> None:
     async def ask(turn: Turn[None]) -> None:
-        await turn
+        await turn.expect()
 
     told = Told(ask)
     told.turn.cancel()

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from contextlib import suppress
 
-from turnout_runtime.errors import Draining, MethodNotAllowed, NotFound, Overloaded, RequestError
+from turnout_runtime.errors import Draining, MethodNotAllowed, NotFound, RequestError
 from turnout_runtime.predict.dataplane import Dataplane
 from turnout_runtime.predict.route import route_of
 from turnout_runtime.serve.api.endpoint import Endpoint, Endpoints, Handler
 from turnout_runtime.serve.api.openapi import OpenApi
 from turnout_runtime.serve.api.predict import Predictor
 from turnout_runtime.serve.api.replies import Replies
+from turnout_runtime.serve.api.shedding import Shedding
 from turnout_runtime.serve.http1 import Request
 from turnout_runtime.serve.http1.app import Answer, Begun
 from turnout_runtime.serve.http1.connection import Connection
@@ -31,6 +32,7 @@ class Api:
         self._openapi = OpenApi(dataplane.workflow, served)
         self._oip = Rest(Inference(dataplane, readiness, served), dataplane, self._replies, served)
         self._endpoints = Endpoints(served.namespace, self._find)
+        self._shedding = Shedding(dataplane, self._replies)
         self._remembers = dataplane.cache is not None or dataplane.idempotency is not None
 
     def _find(self, objective: str | None, path: str) -> Endpoint | None:
@@ -43,7 +45,7 @@ class Api:
     def _document(self, request: Request, objective: str | None) -> bytes:
         return self._replies.json(request, self._openapi.document(objective))
 
-    def begin(self, request: Request) -> bytes | None:
+    def begin(self, request: Request) -> bytes | Begun | None:
         """Find the endpoint, and turn away what need not be read."""
         if request.endpoint is None:  # else this head came before
             try:
@@ -60,7 +62,7 @@ class Api:
         if self._readiness.phase is _CLOSING:
             return self.refuse(request, Draining("try again, another replica answers"))
         if self._dataplane.overloaded() and not self._remembers:  # what is remembered needs no place
-            return self._replies.shed(request, self._dataplane.refuse(request.route, Overloaded("queue_full")))
+            return self._shedding.shed(request)
         return None
 
     def _other_method(self, request: Request, endpoint: Endpoint) -> bytes:

@@ -50,7 +50,11 @@ _OBJECTIVE = {
 }
 _HEADERS = (
     ("x-request-id", "Names the request where its body does not; 256 characters of it count", {"type": "string"}),
-    ("x-request-timeout-ms", "Milliseconds after which the caller has no use for an answer", {"type": "integer", "minimum": 1}),
+    (
+        "x-request-timeout-ms",
+        "Milliseconds after which the caller has no use for an answer",
+        {"type": "integer", "minimum": 1},
+    ),
     ("traceparent", "W3C Trace Context", {"type": "string"}),
 )
 

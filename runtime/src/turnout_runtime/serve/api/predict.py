@@ -38,12 +38,10 @@ class Predictor:
                 return self._replies.failure(request, self._dataplane.refuse(request.route, error))
         if "text/event-stream" in headers.get("accept", ""):
             return self._stream(request, connection)
-        if not self._dataplane.light():
-            return self._predict(request, None)
         turn: Turn[bytes] = Turn()
         return turn.begin(self._predict(request, turn))
 
-    async def _predict(self, request: Request, turn: Turn[bytes] | None) -> bytes:
+    async def _predict(self, request: Request, turn: Turn[bytes]) -> bytes:
         route, body = request.route, request.body
         prediction = await self._dataplane.predict(route, body, started=request.started, turn=turn)
         if prediction.error is not None:

@@ -26,7 +26,7 @@ class Begun(Protocol):
 class App(Protocol):
     """Answers are made by `respond`; none of the three may raise."""
 
-    def begin(self, request: Request) -> bytes | None:
+    def begin(self, request: Request) -> bytes | Begun | None:
         """The head is complete. An answer here spares the body, which is read and thrown away."""
 
     def answer(self, request: Request, connection: "Connection") -> "bytes | Begun | Answer":

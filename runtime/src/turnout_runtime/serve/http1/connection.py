@@ -115,22 +115,19 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _start(self, request: Request) -> None:
-        answer = request.refusal
-        if answer is None:
+        begun: bytes | Begun | Answer | None = request.refusal
+        if begun is None:
             try:
                 begun = self._app.answer(request, self)
             except (Exception, asyncio.CancelledError) as error:
                 begun = self._defect(request, error)
-            if isinstance(begun, bytes):
-                answer = begun
-            elif isinstance(begun, CoroutineType):  # the abstract check is a slow one
-                self._task = self._loop.create_task(self._run(request, begun))
-                return
-            else:
-                self._task = waits = cast(Begun, begun)
-                waits.then(partial(self._finished, request))
-                return
-        self._send(request, answer)
+        if isinstance(begun, bytes):
+            self._send(request, begun)
+        elif isinstance(begun, CoroutineType):  # the abstract check is a slow one
+            self._task = self._loop.create_task(self._run(request, begun))
+        else:
+            self._task = waits = cast(Begun, begun)
+            waits.then(partial(self._finished, request))
 
     async def _run(self, request: Request, answer: Answer) -> None:
         try:

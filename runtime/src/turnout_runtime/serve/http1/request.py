@@ -9,9 +9,9 @@ _names: dict[bytes, str] = {}
 class Request:
     """Filled in while it is parsed. `headers` have lower-case names; repeated ones are joined with commas.
 
-    `started` is when the head was complete, in seconds of the performance counter. `refusal` is the answer where one
-    was given before the body was read. `keep_alive` may still be cleared by whoever answers. `endpoint` and `route`
-    belong to the application.
+    `started` is when the head was complete, in seconds of the performance counter. `refusal` is the answer (bytes, or
+    one on its way) where one was given before the body was read. `keep_alive` may still be cleared by whoever answers.
+    `endpoint` and `route` belong to the application.
     """
 
     __slots__ = (
@@ -40,7 +40,7 @@ class Request:
         self.keep_alive = True
         self.old = False
         """Whether it is HTTP/1.0."""
-        self.refusal: bytes | None = None
+        self.refusal: Any = None
         self.endpoint: Any = None
         self.route: Any = None
 
