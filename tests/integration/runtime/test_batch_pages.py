@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.integration.runtime.commands import Commands
 
 from turnout_operator.api.model_deployment import ModelDeployment
 
@@ -28,16 +29,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("pages")
 
 
-def shown(command: list[str], folder: Path) -> str:
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+def shown(command: list[str], folder: Path, path: str = "") -> str:
+    environment = {**os.environ, "PATH": path or os.environ["PATH"]}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_the_commands_of_the_batch_page(folder: Path) -> None:
+def test_the_commands_of_the_batch_page(folder: Path, commands: Commands) -> None:
     for code, expected in blocks("batch.md", "sh"):
-        assert shown(["bash", "-euo", "pipefail", "-c", code], folder) == expected
+        assert shown(["bash", "-euo", "pipefail", "-c", code], folder, commands.path) == expected
 
 
 def test_the_manifest_of_the_batch_page() -> None:
@@ -47,9 +48,9 @@ def test_the_manifest_of_the_batch_page() -> None:
     assert deployment.spec.batch.shards == 8
 
 
-def test_the_code_of_the_embedded_page(folder: Path) -> None:
+def test_the_code_of_the_embedded_page(folder: Path, commands: Commands) -> None:
     """The bundle is that of the other page."""
     if not (folder / "convert").exists():
-        test_the_commands_of_the_batch_page(folder)
+        test_the_commands_of_the_batch_page(folder, commands)
     for code, expected in blocks("embedded.md", "python"):
         assert shown([sys.executable, "-c", code], folder) == expected

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
+from tests.integration.runtime.commands import Commands
 from tests.integration.runtime.page_reader import BLOCK, PAGE, Reader, matches
 
 from turnout_operator.api.model_deployment import ModelDeployment
@@ -22,13 +23,13 @@ case "$*" in *"-f -"*) cat >> kubectl.applied ;; esac
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+def reader(tmp_path_factory: pytest.TempPathFactory, commands: Commands) -> Iterator[Reader]:
     folder = tmp_path_factory.mktemp("page")
     tools = folder / "tools"
     tools.mkdir()
     (tools / "kubectl").write_text(KUBECTL)
     (tools / "kubectl").chmod(0o755)
-    somebody = Reader(folder, tools)
+    somebody = Reader(folder, tools, PATH=f"{tools}:{commands.path}")
     yield somebody
     if somebody.pod is not None:
         somebody.pod.kill()
