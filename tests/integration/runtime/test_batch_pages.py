@@ -29,8 +29,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("pages")
 
 
-def shown(command: list[str], folder: Path, path: str = "") -> str:
-    environment = {**os.environ, "PATH": path or os.environ["PATH"]}
+def shown(command: list[str], folder: Path, path: str) -> str:
+    """What a command prints."""
+    environment = {**os.environ, "PATH": path}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -53,4 +54,4 @@ def test_the_code_of_the_embedded_page(folder: Path, commands: Commands) -> None
     if not (folder / "convert").exists():
         test_the_commands_of_the_batch_page(folder, commands)
     for code, expected in blocks("embedded.md", "python"):
-        assert shown([sys.executable, "-c", code], folder) == expected
+        assert shown([sys.executable, "-c", code], folder, commands.path) == expected

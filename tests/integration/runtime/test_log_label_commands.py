@@ -5,10 +5,10 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.integration.runtime.commands import Commands
 from tests.unit.runtime.analysis.logs import small_log, write_csv
 
 from turnout_runtime.cli import main
@@ -81,14 +81,13 @@ def test_export_and_its_refusals(log: Path, labels: Path, tmp_path: Path, capsys
     assert "'soon' is no span of time such as 90m, 24h, 30d" in capsys.readouterr().err
 
 
-def test_the_commands_of_the_page(log: Path, labels: Path, tmp_path: Path) -> None:
+def test_the_commands_of_the_page(log: Path, labels: Path, tmp_path: Path, commands: Commands) -> None:
     page = (Path(__file__).parents[3] / "docs" / "prediction-log.md").read_text()
     (tmp_path / "log").rename(tmp_path / "logs")
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     for code in re.findall(r"```sh\n(.*?)```", page, re.S):
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", code],
-            cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=60,
+            cwd=tmp_path, env={**os.environ, "PATH": commands.path}, capture_output=True, text=True, timeout=60,
         )  # fmt: skip
         assert done.returncode == 0, f"{code}\n{done.stderr}"
     assert (tmp_path / "train.parquet").exists()

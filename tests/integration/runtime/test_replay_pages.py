@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.integration.runtime.commands import Commands
 from tests.integration.runtime.page_reader import matches
 from tests.integration.runtime.test_batch_pages import blocks, shown
 from tests.unit.runtime.evaluation.evaluation_logs import log, orders, weather
@@ -18,18 +19,18 @@ def days(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_drift_page(days: Path) -> None:
+def test_the_drift_page(days: Path, commands: Commands) -> None:
     for code, expected in blocks("drift.md", "sh"):
-        assert shown(["bash", "-euo", "pipefail", "-c", code], days) == expected
+        assert shown(["bash", "-euo", "pipefail", "-c", code], days, commands.path) == expected
     for code, expected in blocks("drift.md", "python"):
-        assert shown(["python", "-c", code], days) == expected
+        assert shown(["python", "-c", code], days, commands.path) == expected
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Path:
+def shop(tmp_path: Path, commands: Commands) -> Path:
     """A folder with the bundle of the batch page, a stricter candidate of it, and the log of the first."""
     for code, _ in blocks("batch.md", "sh"):
-        shown(["bash", "-euo", "pipefail", "-c", code], tmp_path)
+        shown(["bash", "-euo", "pipefail", "-c", code], tmp_path, commands.path)
         break
     candidate = shutil.copytree(tmp_path / "convert", tmp_path / "candidate")
     code = (candidate / "workflow.py").read_text().replace("score >= 100", "score >= 80")
@@ -38,9 +39,9 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_replay_page(shop: Path) -> None:
+def test_the_replay_page(shop: Path, commands: Commands) -> None:
     for code, expected in blocks("replay.md", "sh"):
-        assert matches(expected, shown(["bash", "-euo", "pipefail", "-c", code], shop)), code
+        assert matches(expected, shown(["bash", "-euo", "pipefail", "-c", code], shop, commands.path)), code
 
 
 @pytest.fixture
@@ -52,6 +53,6 @@ def arms(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_page_on_policies(arms: Path) -> None:
+def test_the_page_on_policies(arms: Path, commands: Commands) -> None:
     for code, expected in blocks("off-policy.md", "sh"):
-        assert shown(["bash", "-euo", "pipefail", "-c", code], arms) == expected
+        assert shown(["bash", "-euo", "pipefail", "-c", code], arms, commands.path) == expected
