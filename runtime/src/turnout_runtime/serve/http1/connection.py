@@ -145,7 +145,8 @@ class Connection(asyncio.Protocol):
         self._task = None
         self._streams = False
         self._send(request, content)
-        self._proceed()
+        if self._waiting or self._paused or self._intake.expecting:
+            self._proceed()
 
     def _defect(self, request: Request, error: BaseException) -> bytes:
         """What to say when the application failed, which it must not."""

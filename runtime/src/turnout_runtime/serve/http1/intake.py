@@ -29,7 +29,6 @@ class Intake:
 
     __slots__ = (
         "_app",
-        "_expecting",
         "_heads",
         "_limits",
         "_outlet",
@@ -39,6 +38,7 @@ class Intake:
         "_stalled",
         "_whole",
         "_wire",
+        "expecting",
         "more",
         "request",
         "stopped",
@@ -50,12 +50,12 @@ class Intake:
         self._app, self._limits, self._heads = server.app, server.limits, server.heads
         self._parser = httptools.HttpRequestParser(self)
         self._whole: bytes | None = None  # what is being parsed, where a request may begin and end with it
-        self._wire = 0
-        self._since = 0.0
-        self._expecting = False
+        self._wire, self._since = 0, 0.0
         self._stalled: Request | None = None
         self.request: Request | None = None
         """What arrives now."""
+        self.expecting = False
+        """Whether the caller holds a body back until it is asked for it."""
         self.stopped = False
         """Nothing that still comes is looked at."""
         self.more = False
@@ -196,13 +196,13 @@ class Intake:
             self._give_up(request)
             raise _Refused
         request.keep_alive = kept
-        self._expecting = True
+        self.expecting = True
         self.go_on()
 
     def go_on(self) -> None:
         """Ask for the body that is held back, once everything before it is answered."""
-        if self._expecting and self._outlet.free:
-            self._expecting = False
+        if self.expecting and self._outlet.free:
+            self.expecting = False
             if self.request is not None and not self.request.size:
                 self._outlet.interim(CONTINUE)
 
