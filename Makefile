@@ -21,9 +21,13 @@ $(CACHE)/uv/bin/uv:
 	python3 -m venv $(CACHE)/uv
 	$(CACHE)/uv/bin/pip install --quiet uv==$(UV_VERSION)
 
+# xds-protos brings older copies of opentelemetry-proto's files: the package that is installed last has its own.
+OTLP := $(RUN) python -c "from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope" 2> /dev/null
+
 .PHONY: setup
 setup: $(UV) ## Make .venv from the lock
 	@$(UV) sync --quiet --locked --all-packages --all-groups
+	@$(OTLP) || $(UV) sync --quiet --locked --all-packages --all-groups --reinstall-package opentelemetry-proto
 
 .PHONY: lock
 lock: $(UV) ## Update uv.lock and .venv after editing a pyproject.toml
