@@ -1,3 +1,4 @@
+import asyncio
 import json
 import logging
 from pathlib import Path
@@ -50,21 +51,25 @@ def test_buckets_are_cumulative_and_include_their_bound() -> None:
     assert (counts[0], counts[1], counts[-2], counts[-1]) == (2, 3, 3, 4)
 
 
-def test_a_record_that_cannot_be_encoded_is_counted_and_told(log: LogWriter, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_record_that_cannot_be_encoded_is_counted_and_told(
+    log: LogWriter, caplog: pytest.LogCaptureFixture
+) -> None:
     sink = PredictionSink(IDENTITY, ServingMetrics(IDENTITY, Dataplane(workflow=Nothing()), log), log)
     with caplog.at_level(logging.ERROR):
         sink(_prediction(features={"\ud800": 1.0}))  # becomes text that can be
         sink(_prediction(time_ns=10**21))  # beyond the year 9999
+        await asyncio.sleep(0)
     assert log.dropped["not_encodable"] == 1
     assert "record not encodable" in caplog.text
 
 
-def test_failures_are_told_once_a_second_for_each_type(log: LogWriter, caplog: pytest.LogCaptureFixture) -> None:
+async def test_failures_are_told_once_a_second_for_each_type(log: LogWriter, caplog: pytest.LogCaptureFixture) -> None:
     sink = PredictionSink(IDENTITY, ServingMetrics(IDENTITY, Dataplane(workflow=Nothing()), log), log)
     for _ in range(50):
         sink(_prediction(error=ValueError("x")))
         sink(_prediction(error=KeyError("x")))
         sink(_prediction(error=Overloaded("queue_full")))
+    await asyncio.sleep(0)
     assert len(caplog.records) == 2
 
 

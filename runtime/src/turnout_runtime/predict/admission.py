@@ -28,9 +28,9 @@ class Admission:
         """Requests that wait now."""
         return len(self._waiting)
 
-    def full(self) -> bool:
-        """Whether there is neither a free place nor one to wait in."""
-        return self.active >= self._concurrency and len(self._waiting) >= self._max_depth
+    def full(self, coming: int = 0) -> bool:
+        """Whether there is neither a free place nor one to wait in, for those who come and one more."""
+        return self.active + len(self._waiting) + coming >= self._concurrency + self._max_depth
 
     def try_enter(self) -> bool:
         """Take a free place at once, if there is one."""

@@ -110,9 +110,9 @@ class Dataplane:
         self._finish(prediction)
         return prediction
 
-    def overloaded(self) -> bool:
-        """Whether a request that came now would be shed."""
-        return self.admission is not None and self.admission.full()
+    def overloaded(self, coming: int = 0) -> bool:
+        """Whether a request that came now would be shed, with so many on their way here before it."""
+        return self.admission is not None and self.admission.full(coming)
 
     def close(self) -> None:
         """Give up the threads of slow stages."""

@@ -31,15 +31,13 @@ class Turn(Generic[T]):
         self._expects = self._waits = False
         self.cancelled = False
 
-    def begin(self, coroutine: Coroutine[Any, Any, T]) -> "T | Turn[T]":
-        """Run up to the first wait: the result where there is none, else this."""
+    def begin(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        """Run up to the first wait, or to its end; nothing when it was cancelled before."""
+        if self.cancelled:
+            coroutine.close()
+            return
         self._coroutine = coroutine
-        try:
-            self._context.run(coroutine.send, None)
-        except StopIteration as end:
-            self._coroutine = None
-            return end.value  # type: ignore[no-any-return]
-        return self
+        self._go_on(None)
 
     def then(self, finished: Callable[[T | BaseException], object]) -> None:
         """What hears of the result, or of what was raised."""
@@ -96,7 +94,7 @@ class Turn(Generic[T]):
         else:  # it was computed before anybody could wait
             self._early = outcome
 
-    def _go_on(self, outcome: float | BaseException) -> None:
+    def _go_on(self, outcome: float | BaseException | None) -> None:
         self._waits = False
         coroutine = self._coroutine
         assert coroutine is not None

@@ -166,3 +166,10 @@ async def test_full_is_when_whoever_comes_is_shed() -> None:
     await waiting
     seen.append(admission.full())
     assert seen == [False, False, True, False]
+
+
+async def test_who_is_on_the_way_counts() -> None:
+    admission = Admission(2, 1, 1.0)
+    assert [admission.full(coming) for coming in range(4)] == [False, False, False, True]
+    admission.try_enter()
+    assert [admission.full(coming) for coming in range(3)] == [False, False, True]

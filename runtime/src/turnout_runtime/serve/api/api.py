@@ -61,7 +61,7 @@ class Api:
             return None
         if self._readiness.phase is _CLOSING:
             return self.refuse(request, Draining("try again, another replica answers"))
-        if self._dataplane.overloaded() and not self._remembers:  # what is remembered needs no place
+        if not self._remembers and self._dataplane.overloaded(self._predict.coming):  # memory needs no place
             return self._shedding.shed(request)
         return None
 
