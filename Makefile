@@ -105,7 +105,11 @@ redis: setup
 
 .PHONY: test-fast
 test-fast: lint redis ## All that needs no cluster: lint, unit, and integration with Envoy and Redis
-	@$(RUN) pytest -n $$((2 * $$(getconf _NPROCESSORS_ONLN))) --dist loadfile tests/unit tests/integration # half of it waits
+	@$(RUN) pytest -n $$((2 * $$(getconf _NPROCESSORS_ONLN))) --dist loadfile -m "not slow" tests/unit tests/integration # half of it waits
+
+.PHONY: test-slow
+test-slow: setup redis ## What the fast loop leaves out: simulations, kills, fuzzing, training, pages of many commands
+	@$(RUN) pytest -n auto --dist loadfile -m slow tests/unit tests/integration
 
 .PHONY: test-peers
 test-peers: setup redis ## The runtime with real servers: object store, OCI registry, model server, feature store
@@ -121,4 +125,4 @@ test-e2e: setup ## The chart and the whole path on a real cluster, which is remo
 	$(CLUSTER) up && $(CLUSTER) tools && $(CLUSTER) images && $(RUN) pytest tests/chart tests/e2e
 
 .PHONY: test
-test: test-fast test-peers test-e2e ## Everything: from a fresh clone on a fresh machine
+test: test-fast test-slow test-peers test-e2e ## Everything: from a fresh clone on a fresh machine

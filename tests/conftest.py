@@ -1,0 +1,29 @@
+"""Which tests are too slow for the fast loop: simulations, kills, fuzzing, training, pages of many commands."""
+
+from pathlib import Path
+
+import pytest
+
+SLOW = {
+    "test_batch_kill.py",
+    "test_batch_pages.py",
+    "test_bundle_manifest.py",
+    "test_embedded.py",
+    "test_flight_bundles.py",
+    "test_flight_tables.py",
+    "test_log_statistics.py",
+    "test_model_formats.py",
+    "test_model_overload.py",
+    "test_offline_parts.py",
+    "test_offline_run.py",
+    "test_ope_cli.py",
+    "test_policy_estimates.py",
+    "test_replay_pages.py",
+    "test_serving_fuzz.py",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(item.path).name in SLOW:
+            item.add_marker("slow")
