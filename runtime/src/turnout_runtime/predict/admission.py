@@ -3,10 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from math import inf
+from time import perf_counter
 from typing import Any
 
 from turnout_runtime.errors import Overloaded, RequestError
 from turnout_runtime.predict.turn import Turn
+
+_ENOUGH = 16  # places given, to judge by
+_CAUTION = 0.8  # since the next moments may be a little slower than the last
 
 _Waiting = asyncio.Future[Any] | Turn[Any]
 
@@ -15,12 +19,15 @@ class Admission:
     """At most `concurrency` executions, then at most `max_depth` waiting, first come first served.
 
     A queue bounded in length and in time (`max_wait` seconds) keeps the latency of accepted requests bounded when
-    more comes in than can be done; the rest is told so in microseconds.
+    more comes in than can be done; the rest is told so in microseconds. As soon as it shows how many places become
+    free within `max_wait`, no more may wait than will have one: the others would be turned away too, but later.
     """
 
     def __init__(self, concurrency: int, max_depth: int, max_wait: float) -> None:
         self._concurrency, self._max_depth, self._max_wait = concurrency, max_depth, max_wait
         self._waiting: dict[_Waiting, None] = {}
+        self._reach = max_depth  # how far back in the queue a place comes in time
+        self._given, self._since = 0, 0.0  # places given to who waited, and since when the queue was never empty
         self.active = 0
 
     @property
@@ -30,7 +37,7 @@ class Admission:
 
     def full(self, coming: int = 0) -> bool:
         """Whether there is neither a free place nor one to wait in, for those who come and one more."""
-        return self.active + len(self._waiting) + coming >= self._concurrency + self._max_depth
+        return self.active + len(self._waiting) + coming >= self._concurrency + self._reach
 
     def try_enter(self) -> bool:
         """Take a free place at once, if there is one."""
@@ -74,6 +81,7 @@ class Admission:
         while self._waiting:
             waits = next(iter(self._waiting))
             del self._waiting[waits]
+            self._count()
             if isinstance(waits, asyncio.Future):
                 if not waits.done():
                     waits.set_result(None)
@@ -82,6 +90,18 @@ class Admission:
                 asyncio.get_running_loop().call_soon(_give, waits)
                 return
         self.active -= 1
+        self._reach, self._since = self._max_depth, 0.0
+
+    def _count(self) -> None:
+        now = perf_counter()
+        passed = now - self._since
+        if not self._since:
+            self._given, self._since = 0, now
+        elif passed >= self._max_wait and self._given >= _ENOUGH:
+            served = int(_CAUTION * self._given * self._max_wait / passed)
+            self._reach = min(self._max_depth, max(1, served, self._reach // 2))  # a single stall says little
+            self._given, self._since = 0, now
+        self._given += 1
 
     def _expire(self, waits: _Waiting, error: Callable[[], RequestError]) -> None:
         if waits in self._waiting and not waits.done():

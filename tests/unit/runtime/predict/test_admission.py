@@ -173,3 +173,34 @@ async def test_who_is_on_the_way_counts() -> None:
     assert [admission.full(coming) for coming in range(4)] == [False, False, False, True]
     admission.try_enter()
     assert [admission.full(coming) for coming in range(3)] == [False, False, True]
+
+
+async def test_no_more_wait_than_will_have_a_place_in_time() -> None:
+    admission, waiting, ended = Admission(1, 64, 0.05), set[asyncio.Task[None]](), list[str]()
+
+    async def request() -> None:
+        began = time.perf_counter()
+        try:
+            await admission.wait()
+        except Overloaded as error:
+            ended.append(error.cause if time.perf_counter() - began < 0.03 else "late")
+        else:
+            ended.append("served")
+
+    admission.try_enter()
+    for turn in range(120):
+        if turn == 80:
+            ended.clear()  # by now it has seen how many are served
+        while not admission.full():
+            waiting.add(asyncio.create_task(request()))
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.005)
+        admission.leave()
+    assert admission.depth <= 10  # of 0.05 s / 0.005 s, at most
+    assert ended.count("served") > 5 * ended.count("late")
+    while admission.depth:
+        admission.leave()
+    admission.leave()
+    await asyncio.gather(*waiting)
+    assert admission.active == 0
+    assert not admission.full(64)  # with the rush over, all of the queue is there again
