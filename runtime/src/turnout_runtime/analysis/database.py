@@ -1,4 +1,4 @@
-"""DuckDB over the log: few threads, bounded memory, and where foreign SQL runs, locked in."""
+"""DuckDB over the log: bounded memory, and where foreign SQL runs, locked in."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -8,12 +8,14 @@ from typing import Any
 
 from turnout_runtime.errors import LogInvalid
 
-MEMORY = "768MB"
-"""What DuckDB may keep in memory; joins and sorts of more than that spill to a folder of their own."""
+MEMORY = 768 * 1024**2
+"""Bytes that DuckDB may keep in memory; joins and sorts of more than that spill to a folder of their own."""
+_LEAST = 64 * 1024**2
+_CGROUP = Path("/sys/fs/cgroup")
 
 
 @contextmanager
-def database(memory: str = MEMORY, threads: int | None = None) -> Iterator[Any]:
+def database() -> Iterator[Any]:
     """A connection in memory, in UTC; raises `LogInvalid` for what it cannot read or do."""
     try:
         import duckdb
@@ -22,20 +24,31 @@ def database(memory: str = MEMORY, threads: int | None = None) -> Iterator[Any]:
     with tempfile.TemporaryDirectory(prefix="turnout-log-") as scratch:
         settings: dict[str, Any] = {
             "temp_directory": scratch,
-            "memory_limit": memory,
+            "memory_limit": f"{_memory(_CGROUP)}B",
             "TimeZone": "UTC",
             "autoinstall_known_extensions": False,
             "python_enable_replacements": False,
             "preserve_insertion_order": False,
         }
-        if threads is not None:
-            settings["threads"] = threads
         try:
             with duckdb.connect(config=settings) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
                 yield connection
         except duckdb.Error as error:
             raise LogInvalid(told(error)) from error
+
+
+def _memory(cgroup: Path) -> int:
+    """Less where a container has little left: beside a pod that serves, a question must not end it.
+
+    File pages that nobody used lately are as good as free.
+    """
+    try:
+        limit, used, stat = ((cgroup / f"memory.{name}").read_text() for name in ("max", "current", "stat"))
+        pages = next(int(line.split()[1]) for line in stat.splitlines() if line.startswith("inactive_file "))
+        return max(_LEAST, min(MEMORY, (int(limit) - int(used) + pages) // 2))
+    except (OSError, ValueError, StopIteration):  # no limit, or none of this kind
+        return MEMORY
 
 
 def lock(connection: Any, paths: Sequence[Path]) -> None:
@@ -49,4 +62,5 @@ def lock(connection: Any, paths: Sequence[Path]) -> None:
 
 def told(error: Exception) -> str:
     """DuckDB's message without the picture of the statement."""
-    return " ".join(str(error).split("\n\nLINE")[0].split())[:600]
+    text = " ".join(str(error).split("\n\nLINE")[0].split())[:600]
+    return f"{text}: if a pod has rotated it away meanwhile, try again" if "No files found" in text else text

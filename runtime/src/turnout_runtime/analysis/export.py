@@ -6,6 +6,7 @@ taken by its own time, never one older than the decision, nor one that was not k
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from turnout_runtime.analysis.join import MATCHED, Join
 from turnout_runtime.analysis.query import appearing
@@ -37,33 +38,48 @@ def export(join: Join, path: Path, *, fallbacks: bool, context: bool) -> Exporte
     if kind is None:
         raise LogInvalid(f"{path}: write to a name that ends in {' or '.join(_FORMATS)}")
     where = "NOT coalesce(p.shadow, false)" + ("" if fallbacks else " AND NOT coalesce(p.fallback_used, false)")
-    flags = join.select(f"p.features IS NULL AS bare, {join.flags}", where)
-    left_out = "count(*) FILTER (bare), count(*) FILTER (n IS NULL AND NOT bare)"
-    counts = f"SELECT {MATCHED}, {left_out}, count(matched) > count(DISTINCT matched) FROM ({flags})"
-    *matched, bare, unlabelled, doubled = join.connection.execute(counts).fetchone()
-    join.counted(*matched)
-    names = _features(join, where)
-    if not names:
+    counted = _count(join, where)
+    if not counted.names:
         raise LogInvalid("no answer in this log has features")
     columns = [f"p.{name}" for name in _COLUMNS]
-    columns += [f"p.features[{literal(name)}] AS {quoted(PREFIX + name)}" for name in names]
-    columns += (
-        ["CAST(p.context AS VARCHAR) AS context", "CAST(to_json(p.facts) AS VARCHAR) AS facts"] if context else []
-    )
+    columns += [f"p.features[{literal(name)}] AS {quoted(PREFIX + name)}" for name in counted.names]
+    if context:
+        columns += ["CAST(p.context AS VARCHAR) AS context", "CAST(to_json(p.facts) AS VARCHAR) AS facts"]
     rows = join.select(", ".join(columns), f"{where} AND p.features IS NOT NULL AND l.n IS NOT NULL")
-    once = " QUALIFY row_number() OVER (PARTITION BY n) = 1" if doubled else ""
+    once = " QUALIFY row_number() OVER (PARTITION BY n) = 1" if counted.doubled else ""
     select = f"SELECT * EXCLUDE (n) FROM ({rows}) WHERE n IS NOT NULL{once} ORDER BY time, prediction_id"
-    with appearing(path) as beside:
+    with appearing(path, join.source) as beside:
         copy = f"COPY ({select}) TO {literal(str(beside))} (FORMAT {kind})"
         (written,) = join.connection.execute(copy).fetchone()
         if not written:
             raise LogInvalid("no answer in this log has features and a label: see `turnout log labels`")
-    return Exported(int(written), int(bare), int(unlabelled), len(names))
+    return Exported(int(written), counted.without_features, counted.without_label, len(counted.names))
 
 
-def _features(join: Join, where: str) -> list[str]:
-    """Names of all features, in the order of the records."""
-    keys = f"SELECT map_keys(p.features) AS names FROM predictions p WHERE status = 'ok' AND {where}"
-    places = "SELECT unnest(names) AS name, generate_subscripts(names, 1) AS place"
-    names = f"SELECT name FROM ({places} FROM (SELECT DISTINCT names FROM ({keys}))) GROUP BY name"
-    return [name for (name,) in join.connection.execute(f"{names} ORDER BY min(place), name").fetchall()]
+class _Counted(NamedTuple):
+    """What one reading of the log says before the rows are written; `names` are those of all features, in order."""
+
+    without_features: int
+    without_label: int
+    doubled: bool
+    names: list[str]
+
+
+def _count(join: Join, where: str) -> _Counted:
+    flags = join.select(f"map_keys(p.features) AS names, {join.flags}", where)
+    left_out = "count(*) FILTER (names IS NULL), count(*) FILTER (n IS NULL AND names IS NOT NULL)"
+    others = f"{left_out}, count(matched) > count(DISTINCT matched), list(DISTINCT names)"
+    *matched, bare, unlabelled, doubled, names = join.connection.execute(
+        f"SELECT {MATCHED}, {others} FROM ({flags})"
+    ).fetchone()
+    join.counted(*matched)
+    return _Counted(bare, unlabelled, bool(doubled), _ordered(names or []))
+
+
+def _ordered(lists: list[list[str]]) -> list[str]:
+    """All names by their first place in any record, then by name: revisions may have different ones."""
+    places: dict[str, int] = {}
+    for names in lists:
+        for place, name in enumerate(names or ()):
+            places[name] = min(place, places.get(name, place))
+    return sorted(places, key=lambda name: (places[name], name))

@@ -12,7 +12,7 @@ from turnout_runtime.analysis.source import LogSource
 
 MATCHED = "count(DISTINCT matched), count(DISTINCT matched) FILTER (early), count(DISTINCT matched) FILTER (overdue)"
 """SQL: what `Join.counted` takes, over `Join.flags`."""
-_ANSWERED = "p.status = 'ok' AND p.decision IS NOT NULL"
+_ANSWERED = "p.status = 'ok' AND p.decision IS NOT NULL AND p.score IS NOT NULL"
 
 
 class Join:
@@ -20,6 +20,7 @@ class Join:
 
     def __init__(self, connection: Any, source: LogSource, file: LabelFile, scratch: Path) -> None:
         self.connection = connection
+        self.source = source
         self._file = file
         source.view(connection)
         self.counts: LabelCounts = load_labels(connection, file, scratch)

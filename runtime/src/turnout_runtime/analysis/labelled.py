@@ -27,5 +27,5 @@ def coverage(join: Join) -> list[tuple[str, ...]]:
 def write_labelled(join: Join, path: Path) -> None:
     """All labelled answers as Parquet."""
     select = f"SELECT * EXCLUDE (n) FROM ({join.select(_COLUMNS, 'l.n IS NOT NULL')}) WHERE n IS NOT NULL"
-    with appearing(path) as beside:
+    with appearing(path, join.source) as beside:
         join.connection.execute(f"COPY ({select}) TO {literal(str(beside))} (FORMAT parquet)")

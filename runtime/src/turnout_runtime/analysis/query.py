@@ -59,8 +59,13 @@ def querying(source: LogSource, writable: Path | None = None) -> Iterator[Any]:
 
 
 @contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to; the file has its own name once it is whole."""
+def appearing(path: Path, source: LogSource) -> Iterator[Path]:
+    """A name beside `path` to write to; the file has its own name once it is whole.
+
+    Raises `LogInvalid` for a file of the log itself.
+    """
+    if path.resolve() in {file.resolve() for file in source.files}:
+        raise LogInvalid(f"{path} is a part of the log, which is read: write to another file")
     beside = path.absolute().with_name(f".{path.name}.{os.getpid()}.new")
     try:
         yield beside

@@ -80,7 +80,13 @@ def _span(milliseconds: float | None) -> str:
 
 
 def _features(features: Mapping[str, Any] | None) -> list[tuple[str, ...]]:
-    return [(name, "missing" if value is None else f"{value:g}") for name, value in (features or {}).items()]
+    return [(name, _number(value)) for name, value in (features or {}).items()]
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return "missing"
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _stages(stages: Mapping[str, float | None] | None) -> list[tuple[str, ...]]:

@@ -99,4 +99,4 @@ def _parquet(connection: Any, paths: Sequence[Path]) -> str:
         raise LogInvalid(f"{paths[0]}: no column prediction_id: this is no prediction log")
     columns = (f"CAST({quoted(name) if name in there else 'NULL'} AS {kind}) AS {quoted(name)}"
                for name, kind in TYPES.items())  # fmt: skip
-    return f"SELECT {', '.join(columns)} FROM {table}"
+    return f"SELECT {', '.join(columns)} FROM {table} WHERE prediction_id IS NOT NULL"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.runtime.analysis.logs import NAME, lines, record, write_log, written
 
-from turnout_runtime.analysis.database import database
+from turnout_runtime.analysis.database import MEMORY, _memory, database
 from turnout_runtime.analysis.find import find
 from turnout_runtime.analysis.query import Query, appearing, querying
 from turnout_runtime.analysis.schema import FACT, FIELDS, STAGES, TYPES
@@ -94,7 +94,8 @@ def test_parquet_and_json_lines_are_one_relation(tmp_path: Path) -> None:
     lines_of = write_log(tmp_path / "lines", [record("p1"), written()])
     (tmp_path / "parquet").mkdir()
     target = tmp_path / "parquet" / "hour.parquet"
-    with appearing(target) as beside, querying(LogSource([lines_of]), beside) as connection:
+    source = LogSource([lines_of])
+    with appearing(target, source) as beside, querying(source, beside) as connection:
         Query(connection, "SELECT * EXCLUDE (cache), 1 AS newer FROM predictions").parquet(beside)
     write_log(lines_of, [record("p2")])
     both = LogSource([tmp_path])
@@ -153,10 +154,62 @@ def test_sql_with_a_comment_and_a_semicolon_at_its_end(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_finished_does_not_appear(tmp_path: Path) -> None:
     def write() -> None:
-        with appearing(tmp_path / "x") as beside:
+        with appearing(tmp_path / "x", LogSource([tmp_path])) as beside:
             beside.write_text("half")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         write()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_log_itself_is_never_written_over(tmp_path: Path) -> None:
+    log = write_log(tmp_path, [record("p1")])
+    with pytest.raises(LogInvalid, match="is a part of the log"), appearing(log / "." / NAME, LogSource([log])):
+        pass
+    assert ids(log) == ["p1"]
+
+
+@pytest.mark.parametrize(
+    ("odd", "unreadable"),
+    [
+        (b"\0" * 5000 + b"\n", 1),  # what a file system may leave after a crash
+        (b'{"prediction_id": "\xff"}\n', 1),
+        (b"[1, 2]\n3\nnull\n", 3),
+        (b"\n\n", 0),
+        (b'{"prediction_id": "p3", "context": {"x": "' + b"y" * 20_000_000 + b'"}}\n', 0),
+    ],
+)
+def test_odd_lines_cost_themselves_only(odd: bytes, unreadable: int, tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(lines([record("p1")]) + odd + lines([record("p2")]))
+    source = LogSource([tmp_path])
+    with database() as connection:
+        source.view(connection)
+        assert source.unreadable(connection) == unreadable
+    assert [name for name in ids(tmp_path) if name != "p3"] == ["p1", "p2"]
+
+
+def test_a_file_that_was_rotated_away(tmp_path: Path) -> None:
+    source = LogSource([write_log(tmp_path, [record("p1")])])
+    (tmp_path / NAME).unlink()
+    with pytest.raises(LogInvalid, match="if a pod has rotated it away meanwhile, try again"):
+        rows(source, "SELECT * FROM predictions")
+    assert find(source, "prediction_id", "p1") == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "kept"),
+    [
+        ("max", 10**9, MEMORY),
+        (4 * 10**9, 10**9, MEMORY),
+        (512 * 10**6, 212 * 10**6, 200 * 10**6),
+        (10**8, 3 * 10**8, 64 * 1024**2),
+        (None, 0, MEMORY),
+    ],
+)
+def test_memory_is_half_of_what_a_container_has_left(limit: Any, used: int, kept: int, tmp_path: Path) -> None:
+    if limit is not None:
+        (tmp_path / "memory.max").write_text(f"{limit}\n")
+        (tmp_path / "memory.current").write_text(f"{used}\n")
+        (tmp_path / "memory.stat").write_text(f"anon 5\ninactive_file {10**8}\nactive_file 7\n")
+    assert _memory(tmp_path) == kept

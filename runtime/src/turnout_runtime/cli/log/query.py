@@ -43,7 +43,7 @@ def _query(arguments: argparse.Namespace) -> None:
                 sys.stdout.write(line)
             sys.stdout.flush()
         return
-    with appearing(path) as beside, querying(source, beside) as connection:
+    with appearing(path, source) as beside, querying(source, beside) as connection:
         query = Query(connection, arguments.sql)
         if kind == "parquet":
             query.parquet(beside)
