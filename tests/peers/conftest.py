@@ -1,5 +1,6 @@
 """Fixtures of big real servers: each starts once, when the first test wants it."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -20,6 +21,16 @@ def _forkery() -> Iterator[None]:
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
     with object_store(tmp_path_factory.mktemp("s3")) as store:
         yield store
+
+
+@pytest.fixture
+def cloud(s3: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """The store, with its credentials in the environment."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in s3.environment().items():
+        monkeypatch.setenv(name, value)
+    return s3
 
 
 @pytest.fixture(scope="session")

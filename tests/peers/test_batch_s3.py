@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 
 import duckdb
@@ -16,16 +15,6 @@ from turnout_runtime.offline import worker
 from turnout_runtime.offline.run import run
 
 LINES = "".join(json.dumps({**order, "n": n}) + "\n" for n in range(10) for order in ORDERS)
-
-
-@pytest.fixture
-def cloud(s3: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
-    """The store, with its credentials in the environment."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in s3.environment().items():
-        monkeypatch.setenv(name, value)
-    return s3
 
 
 def test_tables_snapshots_and_output_in_the_store(cloud: ObjectStore, tmp_path: Path) -> None:

@@ -26,16 +26,6 @@ from turnout_runtime.bundle.source import obtain
 from turnout_runtime.bundle.tree import digest_folder
 
 
-@pytest.fixture
-def cloud(s3: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
-    """The store, with its credentials in the environment."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in s3.environment().items():
-        monkeypatch.setenv(name, value)
-    return s3
-
-
 def test_an_archive_and_a_prefix_are_the_same_bundle(cloud: ObjectStore, tmp_path: Path) -> None:
     check_whole(cloud.put("echo/1.tar.gz", packed(tmp_path).read_bytes()), ECHO_DIGEST, tmp_path / "archive")
     prefix = cloud.put_folder("echo/1", ECHO)
