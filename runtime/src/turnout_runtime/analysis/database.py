@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from turnout_runtime.errors import LogInvalid
+from turnout_runtime.offline.database import opened
 
 MEMORY = 768 * 1024**2
 """Bytes that DuckDB may keep in memory; joins and sorts of more than that spill to a folder of their own."""
@@ -17,25 +18,21 @@ _CGROUP = Path("/sys/fs/cgroup")
 @contextmanager
 def database() -> Iterator[Any]:
     """A connection in memory, in UTC; raises `LogInvalid` for what it cannot read or do."""
-    try:
-        import duckdb
-    except ImportError as error:
-        raise LogInvalid("reading logs needs turnout-runtime[batch]") from error
     with tempfile.TemporaryDirectory(prefix="turnout-log-") as scratch:
         settings: dict[str, Any] = {
             "temp_directory": scratch,
             "memory_limit": f"{_memory(_CGROUP)}B",
-            "TimeZone": "UTC",
             "autoinstall_known_extensions": False,
             "python_enable_replacements": False,
             "preserve_insertion_order": False,
         }
-        try:
-            with duckdb.connect(config=settings) as connection:
-                connection.execute("SET TimeZone = 'UTC'")
-                yield connection
-        except duckdb.Error as error:
-            raise LogInvalid(told(error)) from error
+        with opened(settings, "reading logs", _explained) as connection:
+            yield connection
+
+
+def one(connection: Any, sql: str) -> Any:
+    """The only row of a query's answer."""
+    return connection.execute(sql).fetchone()
 
 
 def _memory(cgroup: Path) -> int:
@@ -60,7 +57,11 @@ def lock(connection: Any, paths: Sequence[Path]) -> None:
     connection.execute("SET lock_configuration = true")
 
 
-def told(error: Exception) -> str:
+def _explained(error: Exception | str) -> LogInvalid:
+    return LogInvalid(told(error))
+
+
+def told(error: Exception | str) -> str:
     """DuckDB's message without the picture of the statement."""
     text = " ".join(str(error).split("\n\nLINE")[0].split())[:600]
     return f"{text}: if a pod has rotated it away meanwhile, try again" if "No files found" in text else text

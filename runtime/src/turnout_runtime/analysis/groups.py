@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from turnout_runtime.analysis.database import one
 from turnout_runtime.analysis.join import MATCHED, Join
 from turnout_runtime.analysis.quality import Rows
 from turnout_runtime.errors import LogInvalid
@@ -42,7 +43,7 @@ class Answers:
         self._connection = connection = join.connection
         select = join.select(f"{_COLUMNS}, {join.flags}")
         connection.execute(f"CREATE TEMP TABLE joined AS {select}")
-        join.counted(*_one(connection, f"SELECT {MATCHED} FROM joined"))
+        join.counted(*one(connection, f"SELECT {MATCHED} FROM joined"))
         self._keep_once()
         odd = connection.execute("SELECT label FROM joined WHERE label NOT IN (0, 1) LIMIT 1").fetchone()
         if odd is not None:
@@ -53,7 +54,7 @@ class Answers:
         """Records that a sink delivered twice count once, as far as labels show it."""
         labelled = "FROM joined WHERE matched IS NOT NULL"
         first = f"SELECT min(rowid) {labelled} GROUP BY matched"
-        if _one(self._connection, f"SELECT count(*) > count(DISTINCT matched) {labelled}")[0]:
+        if one(self._connection, f"SELECT count(*) > count(DISTINCT matched) {labelled}")[0]:
             self._connection.execute(f"DELETE {labelled} AND rowid NOT IN ({first})")
 
     def _label_shadows(self) -> None:
@@ -77,7 +78,7 @@ class Answers:
 
     def without_propensity(self) -> int:
         """Answers that cannot be weighted."""
-        return int(_one(self._connection, "SELECT count(*) FROM joined WHERE NOT coalesce(propensity > 0, false)")[0])
+        return int(one(self._connection, "SELECT count(*) FROM joined WHERE NOT coalesce(propensity > 0, false)")[0])
 
     def groups(self, window: Window | None, positive: str | None, weighted: bool) -> Iterator[tuple[Group, Rows]]:
         """Each group with its rows, by kind, revision, arm and time; weighted ones only with a propensity."""
@@ -107,7 +108,3 @@ class Answers:
             part = {name: values[ends[index] : ends[index + 1]] for name, values in ordered.items()}
             weights = part.pop("weight")
             yield Group(revision or "-", arm or "-", kind, start), Rows(**part, weights=weights if weighted else None)
-
-
-def _one(connection: Any, sql: str) -> Any:
-    return connection.execute(sql).fetchone()

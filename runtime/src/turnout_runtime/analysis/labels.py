@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from turnout_runtime.analysis.database import one
 from turnout_runtime.analysis.label_columns import (
     check_numbers,
     column,
@@ -112,8 +113,8 @@ def _read(connection: Any, file: LabelFile, scratch: Path, counts: LabelCounts) 
     connection.execute(
         f"CREATE TEMP TABLE {_SAID} AS SELECT *, {known} AS known FROM ({rows}) WHERE {whole}", parameters
     )
-    there, counts.later = _one(connection, f"SELECT count(*), count(*) FILTER (NOT known) FROM {_SAID}")
-    (counts.rows,) = _one(connection, f"SELECT count(*) FROM {table}")
+    there, counts.later = one(connection, f"SELECT count(*), count(*) FILTER (NOT known) FROM {_SAID}")
+    (counts.rows,) = one(connection, f"SELECT count(*) FROM {table}")
     counts.incomplete = counts.rows - there
     if counts.later:
         connection.execute(f"DELETE FROM {_SAID} WHERE NOT known")
@@ -128,13 +129,13 @@ def _find_predictions(connection: Any, counts: LabelCounts) -> None:
         f"CREATE OR REPLACE TEMP TABLE {_SAID} AS SELECT p.prediction_id AS key, s.moment, s.label, s.reward"
         f" FROM {_SAID} s ASOF LEFT JOIN ({answers}) p ON s.key = p.entity_id AND s.moment >= p.time"
     )
-    (counts.unknown,) = _one(connection, f"SELECT count(*) FROM {_SAID} WHERE key IS NULL")
+    (counts.unknown,) = one(connection, f"SELECT count(*) FROM {_SAID} WHERE key IS NULL")
     connection.execute(f"DELETE FROM {_SAID} WHERE key IS NULL")
 
 
 def _resolve(connection: Any, counts: LabelCounts) -> None:
     """One row a key."""
-    rows, keys = _one(connection, f"SELECT count(*), count(DISTINCT key) FROM {_SAID}")
+    rows, keys = one(connection, f"SELECT count(*), count(DISTINCT key) FROM {_SAID}")
     if rows == keys:
         connection.execute(f"CREATE TEMP TABLE {TABLE} AS SELECT key, moment, label, reward, rowid AS n FROM {_SAID}")
         return
@@ -144,7 +145,7 @@ def _resolve(connection: Any, counts: LabelCounts) -> None:
         "count(*) OVER (PARTITION BY key, moment)",
     )
     connection.execute(f"CREATE TEMP TABLE ranked AS SELECT *, {age} AS age, {same} AS same FROM ({distinct})")
-    different, counts.corrected, counts.conflicts = _one(
+    different, counts.corrected, counts.conflicts = one(
         connection,
         "SELECT count(*), count(*) FILTER (age > 1), count(*) FILTER (age = 1 AND same > 1) FROM ranked",
     )
@@ -154,7 +155,3 @@ def _resolve(connection: Any, counts: LabelCounts) -> None:
         " WHERE age = 1 AND same = 1"
     )
     connection.execute("DROP TABLE ranked")
-
-
-def _one(connection: Any, sql: str) -> Any:
-    return connection.execute(sql).fetchone()

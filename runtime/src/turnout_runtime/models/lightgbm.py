@@ -6,19 +6,14 @@ from types import ModuleType
 
 from turnout_runtime.bundle.manifest import ModelFile
 from turnout_runtime.errors import BundleInvalid
+from turnout_runtime.models.library import imported
 from turnout_runtime.models.model import Loaded
 from turnout_runtime.workflow.features import Row
 
 
 def library() -> ModuleType:
     """lightgbm; raises `BundleInvalid` where it is not installed."""
-    try:
-        import lightgbm
-    except ImportError as error:
-        raise BundleInvalid(
-            "the bundle has a LightGBM model, but this image has no lightgbm: add turnout-runtime[lightgbm]"
-        ) from error
-    return lightgbm  # type: ignore[no-any-return]
+    return imported("lightgbm", "a LightGBM", "lightgbm")
 
 
 def load(name: str, path: Path, entry: ModelFile) -> Loaded:

@@ -11,6 +11,7 @@ from typing import Any
 
 from turnout_runtime.bundle.manifest import ModelFile
 from turnout_runtime.errors import BundleInvalid
+from turnout_runtime.models.library import imported
 from turnout_runtime.models.model import Loaded
 from turnout_runtime.workflow.features import Row
 
@@ -29,14 +30,9 @@ _FRACTIONS = ("tensor(float)", "tensor(double)", "tensor(float16)")
 def library() -> ModuleType:
     """onnxruntime, silenced; raises `BundleInvalid` where it is not installed."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import; otherwise it keeps a database in the home folder
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise BundleInvalid(
-            "the bundle has an ONNX model, but this image has no onnxruntime: add turnout-runtime[onnx]"
-        ) from error
+    onnxruntime = imported("onnxruntime", "an ONNX", "onnx")
     onnxruntime.disable_telemetry_events()
-    return onnxruntime  # type: ignore[no-any-return]
+    return onnxruntime
 
 
 def load(name: str, path: Path, entry: ModelFile | None = None) -> Loaded:

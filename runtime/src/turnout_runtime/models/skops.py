@@ -6,18 +6,13 @@ from types import ModuleType
 from turnout_runtime.bundle.manifest import ModelFile
 from turnout_runtime.errors import BundleInvalid
 from turnout_runtime.models import estimator
+from turnout_runtime.models.library import imported
 from turnout_runtime.models.model import Loaded
 
 
 def library() -> ModuleType:
     """skops.io; raises `BundleInvalid` where it is not installed."""
-    try:
-        import skops.io
-    except ImportError as error:
-        raise BundleInvalid(
-            "the bundle has a skops model, but this image has no skops: add turnout-runtime[sklearn]"
-        ) from error
-    return skops.io  # type: ignore[no-any-return]
+    return imported("skops.io", "a skops", "sklearn")
 
 
 def load(name: str, path: Path, entry: ModelFile) -> Loaded:

@@ -7,6 +7,7 @@ from typing import Any
 
 from turnout_runtime.bundle.manifest import ModelFile
 from turnout_runtime.errors import BundleInvalid
+from turnout_runtime.models.library import imported
 from turnout_runtime.models.model import Loaded
 from turnout_runtime.workflow.features import Row
 
@@ -15,13 +16,7 @@ _SUFFIXES = (".json", ".ubj")
 
 def library() -> ModuleType:
     """xgboost; raises `BundleInvalid` where it is not installed."""
-    try:
-        import xgboost
-    except ImportError as error:
-        raise BundleInvalid(
-            "the bundle has an XGBoost model, but this image has no xgboost: add turnout-runtime[xgboost]"
-        ) from error
-    return xgboost  # type: ignore[no-any-return]
+    return imported("xgboost", "an XGBoost", "xgboost")
 
 
 def load(name: str, path: Path, entry: ModelFile) -> Loaded:

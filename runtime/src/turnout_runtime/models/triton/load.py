@@ -5,6 +5,7 @@ from typing import Any
 from turnout_runtime.bundle.manifest import ModelFile
 from turnout_runtime.config import TritonServer
 from turnout_runtime.errors import BundleInvalid, ConfigInvalid
+from turnout_runtime.models.library import imported
 from turnout_runtime.models.model import Loaded
 from turnout_runtime.models.triton.ready import wait_until_ready
 
@@ -20,12 +21,7 @@ def load(name: str, entry: ModelFile, server: TritonServer) -> Loaded:
 
     Raises `ModelServerNotReady`, `ConfigInvalid`, or `BundleInvalid` for a model that does not take rows of numbers.
     """
-    try:
-        from tritonclient import grpc
-    except ImportError as error:
-        raise BundleInvalid(
-            "the bundle has a Triton model, but this image has no tritonclient: add turnout-runtime[grpc]"
-        ) from error
+    grpc = imported("tritonclient.grpc", "a Triton", "grpc")
     from turnout_runtime.models.triton.infer import CHANNEL
 
     model, version = entry.model or name, entry.version or ""
