@@ -1,6 +1,9 @@
 """The runtime's one error tree: what stops a start, and what a request can end in."""
 
+from collections.abc import Sequence
 from typing import ClassVar
+
+_SHOWN = 3  # faults of one request that its message tells
 
 
 class TurnoutError(Exception):
@@ -190,6 +193,32 @@ class RequestIdReused(RequestError):
     slug = "request-id-reused"
     title = "The request_id belongs to another request"
     http_status = 422
+
+
+class InvalidFeedback(InvalidRequest):
+    """Rows of feedback that are not in order; none of the request's rows is kept.
+
+    `faults` are places in the request, counted from 0, and what is wrong there, beginning with the field.
+    """
+
+    slug = "invalid-feedback"
+    title = "The feedback is not valid"
+    http_status = 422
+
+    def __init__(self, faults: Sequence[tuple[int, str]], listed_in: str | None) -> None:
+        """`listed_in` is the field that the rows were a list in."""
+        places = [f"{listed_in}.{place}.{text}" if listed_in else text for place, text in faults[:_SHOWN]]
+        more = len(faults) - _SHOWN
+        super().__init__("; ".join(places) + (f" (and {more:,} more)" if more > 0 else ""))
+        self.faults = tuple(faults)
+
+
+class FeedbackNotKept(RequestError):
+    """The log takes no rows now: its disk is full or broken, or too slow for what comes."""
+
+    slug = "feedback-not-kept"
+    title = "The feedback cannot be kept now"
+    http_status = 503
 
 
 class ModelUnavailable(RequestError):
