@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from benchmarks.harness.places import Cores
+from benchmarks.harness.servers import Answer, Server
+from benchmarks.harness.wrk import Burst, press
 from benchmarks.runtime.environments import models
-from benchmarks.runtime.places import Cores
-from benchmarks.runtime.servers import Answer, Server
 from benchmarks.runtime.workload.fraud import Model
 from benchmarks.runtime.workload.requests import payments
-from benchmarks.runtime.wrk import Burst, press
 
 REQUESTS = 2000
 CHECKED = 20

@@ -9,16 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.runtime.places import CACHE, CHECKOUT, HERE
+from benchmarks.harness.places import CACHE, CHECKOUT
 from tests.cluster.progress import step
 from tests.cluster.shell import run
 
 PYTHON = "3.11"
+_HERE = Path(__file__).parent
 
 
 def environment(peer: str) -> Path:
     """The folder of the peer's virtual environment, as its requirements.txt wants it."""
-    requirements = HERE / "peers" / peer / "requirements.txt"
+    requirements = _HERE / "peers" / peer / "requirements.txt"
 
     def make(folder: Path) -> None:
         with step(f"installing {peer}"):
@@ -40,7 +41,7 @@ def models() -> Path:
                 env={**os.environ, "PYTHONPATH": path},
             )
 
-    sources = [HERE / "workload" / f"{name}.py" for name in ("train", "fraud", "requests")]
+    sources = [_HERE / "workload" / f"{name}.py" for name in ("train", "fraud", "requests")]
     return _kept(CACHE / "bench-runtime" / "models", sources, make)
 
 

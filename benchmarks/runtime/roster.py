@@ -6,13 +6,14 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from benchmarks.harness.places import logs
+from benchmarks.harness.processes import free_port
+from benchmarks.harness.servers import Answer, Dialect, Server, compact
 from benchmarks.runtime.environments import environment, models
-from benchmarks.runtime.places import HERE, LOGS
-from benchmarks.runtime.processes import free_port
-from benchmarks.runtime.servers import Answer, Dialect, Server, compact
 
-_PEERS = HERE / "peers"
-_WORKLOAD = HERE / "workload"
+_HERE = Path(__file__).parent
+_PEERS = _HERE / "peers"
+_WORKLOAD = _HERE / "workload"
 
 
 def aiohttp(core: int) -> Server:
@@ -125,7 +126,7 @@ def _environment(*paths: Path) -> dict[str, str]:
 
 def _copy(peer: str) -> Path:
     """The peer's files in a folder of this run, which it may write to."""
-    folder = LOGS / peer
+    folder = logs() / peer
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(_PEERS / peer, folder)
     return folder

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from benchmarks.harness.stats import median_of, median_ratio
+from benchmarks.harness.wrk import Burst
 from benchmarks.report import Row, at_least, at_most, info
 from benchmarks.runtime.bench import Bench
 from benchmarks.runtime.ours import TIMEOUT, Turnout
-from benchmarks.runtime.stats import median_of, median_ratio
-from benchmarks.runtime.wrk import Burst
 from tests.cluster.progress import step
 
 STRATEGIES = ("none", "dynamic")

@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.harness.openloop import offer
+from benchmarks.harness.outcomes import Outcomes, schedule
 from benchmarks.report import Row, at_least, at_most
 from benchmarks.runtime.bench import Bench
-from benchmarks.runtime.openloop import offer
 from benchmarks.runtime.ours import TIMEOUT, Turnout
-from benchmarks.runtime.outcomes import Outcomes, schedule
 from benchmarks.runtime.services.stores import Fault, HttpStore, RedisStore, Store, faults
 from tests.cluster.progress import step
 

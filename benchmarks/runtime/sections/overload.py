@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from benchmarks.harness import proc
+from benchmarks.harness.openloop import offer
+from benchmarks.harness.outcomes import Outcomes, schedule
+from benchmarks.harness.stats import growth, median_of
 from benchmarks.report import Row, at_least, at_most, info, ratio
-from benchmarks.runtime import proc
 from benchmarks.runtime.bench import Bench
-from benchmarks.runtime.openloop import offer
 from benchmarks.runtime.ours import TIMEOUT, Turnout
-from benchmarks.runtime.outcomes import Outcomes, schedule
-from benchmarks.runtime.stats import growth, median_of
 from tests.cluster.progress import step
 
 TIMES = 3

@@ -4,10 +4,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from benchmarks.harness.stats import median_of
 from benchmarks.report import Row, at_most, info
 from benchmarks.runtime.bench import Bench
 from benchmarks.runtime.ours import Turnout
-from benchmarks.runtime.stats import median_of
 from tests.cluster.progress import step
 
 STARTS = 7

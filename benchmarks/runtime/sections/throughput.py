@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from benchmarks.harness.openloop import offer
+from benchmarks.harness.outcomes import schedule
+from benchmarks.harness.servers import Server
+from benchmarks.harness.stats import median_of, median_ratio
+from benchmarks.harness.wrk import Burst
 from benchmarks.report import Row, at_least, at_most, info
 from benchmarks.runtime import roster
 from benchmarks.runtime.bench import Bench
-from benchmarks.runtime.openloop import offer
 from benchmarks.runtime.ours import Turnout
-from benchmarks.runtime.outcomes import schedule
-from benchmarks.runtime.servers import Server
-from benchmarks.runtime.stats import median_of, median_ratio
-from benchmarks.runtime.wrk import Burst
 from tests.cluster.progress import say, step
 
 OURS, YARDSTICK = "turnout", "aiohttp"

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from benchmarks.runtime.processes import Process, free_port
+from benchmarks.harness.processes import Process, free_port
 from redis import Redis
 from redis.exceptions import RedisError
 

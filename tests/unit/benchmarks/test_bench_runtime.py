@@ -5,14 +5,14 @@ import os
 
 import numpy as np
 import pytest
+from benchmarks.harness import proc
+from benchmarks.harness.outcomes import Ledger
+from benchmarks.harness.stats import growth, median_of, median_ratio
+from benchmarks.harness.wrk import Burst, burst, summary
 from benchmarks.report import at_least
-from benchmarks.runtime import proc
-from benchmarks.runtime.outcomes import Ledger
 from benchmarks.runtime.sections import batching, faults, overload, startup, throughput
-from benchmarks.runtime.stats import growth, median_of, median_ratio
 from benchmarks.runtime.workload.fraud import WIDTH, features
 from benchmarks.runtime.workload.requests import enveloped, payments
-from benchmarks.runtime.wrk import Burst, burst, summary
 
 STAT = "42 (a) (b c) S 7 42 42 0 -1 4194560 100 0 0 0 250 150 9 9 20 0 1 0 123456 1000000 2048 18446744073709551615"
 SUMMARY = {"requests": 1000, "microseconds": 2_000_000, "p50": 500.0, "p99": 2500.0, "refused": 100, "broken": 2}

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import numpy as np
 import pytest
-from benchmarks.runtime.openloop import offer
-from benchmarks.runtime.outcomes import LOST, Ledger, Outcomes, schedule
-from benchmarks.runtime.wire import answered, message
+from benchmarks.harness.openloop import offer
+from benchmarks.harness.outcomes import LOST, Ledger, Outcomes, schedule
+from benchmarks.harness.wire import answered, message
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -10,9 +10,9 @@ from math import isclose
 from pathlib import Path
 from typing import Any, Self
 
-from benchmarks.runtime import proc
-from benchmarks.runtime.processes import Process
-from benchmarks.runtime.wire import message
+from benchmarks.harness import proc
+from benchmarks.harness.processes import Process
+from benchmarks.harness.wire import message
 
 Answer = dict[str, Any]
 _TOLERANCE = 1e-6

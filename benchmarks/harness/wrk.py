@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.runtime import proc
-from benchmarks.runtime.places import HERE
-from benchmarks.runtime.servers import Server
+from benchmarks.harness import proc
+from benchmarks.harness.servers import Server
 
 _SUMMARY = "BENCH "
+_SCRIPT = Path(__file__).with_name("wrk.lua")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def press(server: Server, bodies: Sequence[bytes], core: int, connections: int, 
         file.write(b"\n".join(bodies) + b"\n")
         file.flush()
         url = f"http://127.0.0.1:{server.port}{server.dialect.path}"
-        flags = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(HERE / "wrk.lua")]
+        flags = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(_SCRIPT)]
         argv = ["taskset", "-c", str(core), "wrk", *flags, url]
         before, machine, own = server.family, _machine(), _children()
         done = subprocess.run(

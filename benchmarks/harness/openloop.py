@@ -10,8 +10,8 @@ import socket
 from collections.abc import Callable, Sequence
 from time import perf_counter
 
-from benchmarks.runtime.outcomes import Floats, Ledger, Outcomes
-from benchmarks.runtime.wire import answered
+from benchmarks.harness.outcomes import Floats, Ledger, Outcomes
+from benchmarks.harness.wire import answered
 
 FALLBACK = b'"fallback_used":true'
 _TURN = 0.05  # seconds that the loop sleeps at most

@@ -1,4 +1,4 @@
-"""Processes of the runtime's benchmark: all of a family ends, and nobody else."""
+"""Processes of a benchmark: all of a family ends, and nobody else."""
 
 import os
 import subprocess
@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from benchmarks.runtime import proc, processes
-from benchmarks.runtime.processes import Process, end_leftovers, free_port
+from benchmarks.harness import places, proc, processes
+from benchmarks.harness.processes import Process, end_leftovers, free_port
 
 CORE = min(os.sched_getaffinity(0))
 STUBBORN = "trap '' TERM; sleep 300 & echo started; wait; sleep 300"
@@ -17,8 +17,7 @@ STUBBORN = "trap '' TERM; sleep 300 & echo started; wait; sleep 300"
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(processes, "LOGS", tmp_path)
-    monkeypatch.setattr(processes, "_RUNNING", tmp_path / "processes")
+    monkeypatch.setattr(places, "_logs", tmp_path)
     monkeypatch.setattr(processes, "_PATIENCE", 0.2)
     return tmp_path
 

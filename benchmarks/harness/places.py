@@ -5,10 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
-HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "turnout"
 """What may outlive a run: environments of peers, trained models."""
-LOGS = CHECKOUT / "build" / "bench-runtime"
+_logs = CHECKOUT / "build" / "bench"
+
+
+def logs() -> Path:
+    """The folder of this run: what processes say, their configurations, and who runs."""
+    return _logs
+
+
+def begin(benchmark: str) -> None:
+    """From now on `logs` is this benchmark's own folder."""
+    global _logs
+    _logs = CHECKOUT / "build" / f"bench-{benchmark}"
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from benchmarks.runtime import proc
-from benchmarks.runtime.places import LOGS
+from benchmarks.harness import proc
+from benchmarks.harness.places import logs
 
 _PATIENCE = 5.0  # seconds until a process that was told to end is killed
-_RUNNING = LOGS / "processes"
+_RUNNING = "processes"
 
 
 class Process:
-    """A program from its start to its end, as a context; its output goes to a file of its name below LOGS.
+    """A program from its start to its end, as a context; its output goes to a file of its name below `logs()`.
 
     The kernel kills it when the thread that started it ends.
     """
@@ -31,7 +31,7 @@ class Process:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> None:
-        self.name, self.log = name, LOGS / f"{name.replace('/', '-')}.log"
+        self.name, self.log = name, logs() / f"{name.replace('/', '-')}.log"
         words = ["setpriv", "--pdeathsig", "KILL", "--", "taskset", "-c", str(core), *map(str, argv)]
         self._words, self._env, self._cwd = words, {**os.environ, **(env or {})}, cwd
         self._process: subprocess.Popen[bytes] | None = None
@@ -62,7 +62,7 @@ class Process:
 
     def remember(self) -> None:
         """Note who runs now, for `end_leftovers`: children of a server outlive it when all of us are killed."""
-        with _RUNNING.open("a") as file:
+        with (logs() / _RUNNING).open("a") as file:
             file.writelines(f"{member.pid} {member.started}\n" for member in self.family)
 
     def check(self) -> None:
@@ -115,8 +115,9 @@ def free_port() -> int:
 
 def end_leftovers() -> None:
     """End what is left of an earlier run that was killed."""
-    if _RUNNING.exists():
-        _kill({int(pid): int(started) for pid, started in map(str.split, _RUNNING.read_text().splitlines())})
+    noted = logs() / _RUNNING
+    if noted.exists():
+        _kill({int(pid): int(started) for pid, started in map(str.split, noted.read_text().splitlines())})
 
 
 def _kill(started: Mapping[int, int]) -> None:
