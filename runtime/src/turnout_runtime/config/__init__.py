@@ -12,8 +12,9 @@ from turnout_runtime.config.facts import (
     PluginLocation,
     RedisLocation,
 )
-from turnout_runtime.config.file import ModelServer, PredictionLog, Requires, RuntimeConfig, TritonServer, load
+from turnout_runtime.config.file import ModelServer, Requires, RuntimeConfig, TritonServer, load
 from turnout_runtime.config.part import from_env
+from turnout_runtime.config.prediction_log import HashedFields, PredictionLog
 from turnout_runtime.config.serving import AnswerCache, Batching, Budget, Idempotency, Serving, unlimited
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "FactCache",
     "FactConfig",
     "FeastLocation",
+    "HashedFields",
     "HttpLocation",
     "Idempotency",
     "ModelServer",

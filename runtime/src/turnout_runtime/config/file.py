@@ -9,17 +9,10 @@ from turnout_runtime.config.batch import Batch
 from turnout_runtime.config.bundle import BundleSource
 from turnout_runtime.config.facts import FactConfig
 from turnout_runtime.config.part import Name, Part
+from turnout_runtime.config.prediction_log import PredictionLog
 from turnout_runtime.config.serving import Serving
 from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.validation import describe
-
-
-class PredictionLog(Part):
-    """Where prediction records go, and the bounds of what they occupy."""
-
-    directory: Path
-    max_file_bytes: Annotated[int, Field(ge=1)]
-    max_files: Annotated[int, Field(ge=1)]
 
 
 class Requires(Part):
