@@ -1,24 +1,14 @@
-"""Prefixes of an object store, reached through obstore.
+"""Prefixes of an object store, as `Folder`."""
 
-Credentials and endpoints come from the environment under the stores' own names (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL,
-…). The library's own texts hold signed URLs, so none of them is shown.
-"""
-
-import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from turnout_runtime.errors import BatchInvalid
+from turnout_runtime.objectstore import Cause, StoreMissing, explain, open_store
 
 _COPY = 8 * 1024**2
-_PATIENCE = timedelta(seconds=20)
-_STATUS = re.compile(r"status\D{0,12}([45]\d\d)\b", re.I)  # other numbers are ports and milliseconds
-_REFUSED = re.compile(r"AccessKey|Signature|AccessDenied|credential|Unauthenticated|Permission", re.I)
-_MISSING = re.compile(r"NoSuchBucket|NoSuchKey")
 
 
 class ObjectFolder:
@@ -67,16 +57,11 @@ class ObjectFolder:
 
 
 def _open(uri: str) -> Any:
-    try:
-        from obstore.store import from_url
-    except ImportError as error:
-        raise BatchInvalid(f"{uri}: reading object stores needs turnout-runtime[store]") from error
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    options: Any = {"connect_timeout": timedelta(seconds=5), "read_timeout": _PATIENCE, "timeout": timedelta(hours=6)}
-    if uri.startswith("s3://") and endpoint.startswith("http://"):
-        options["allow_http"] = True
     with _told(uri):
-        return from_url(uri, client_options=options, retry_config={"max_retries": 3, "retry_timeout": _PATIENCE})
+        try:
+            return open_store(uri)
+        except StoreMissing as error:
+            raise BatchInvalid(f"{uri}: reading object stores needs turnout-runtime[store]") from error
 
 
 @contextmanager
@@ -84,24 +69,12 @@ def _told(uri: str) -> Iterator[None]:
     """Every failure as `FileNotFoundError` or `BatchInvalid`, with the URL and a text of our own."""
     try:
         yield
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{uri}: no such object or bucket") from None
-    except OSError:  # of the file on this side
+    except BatchInvalid:
         raise
     except Exception as error:  # obstore has a class for each cause
-        text = f"{type(error).__name__} {error}"
-        if type(error).__name__ == "NotFoundError" or _MISSING.search(text):
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the file on this side
+        told = explain(uri, error)
+        if told.cause is Cause.MISSING:
             raise FileNotFoundError(f"{uri}: no such object or bucket") from None
-        raise BatchInvalid(f"{uri}: {_cause(uri.partition('://')[0], text)}") from None
-
-
-def _cause(scheme: str, text: str) -> str:
-    from turnout_runtime.bundle.remote.objects import VARIABLES
-
-    status = _STATUS.search(text)
-    if _REFUSED.search(text) or (status and status[1] in ("401", "403")):
-        return f"the store refuses the credentials, or there are none: set {VARIABLES[scheme]}"
-    if status:
-        return f"the store answered {status[1]}"
-    endpoint = ": check AWS_ENDPOINT_URL for a store that is not Amazon's" if scheme == "s3" else ""
-    return f"cannot reach the store, or the transfer broke off{endpoint}"
+        raise BatchInvalid(f"{uri}: {told.text}") from None

@@ -1,0 +1,1 @@
+"""Brings the prediction log from a pod's segments to its sinks: `turnout log ship`."""
