@@ -1,4 +1,4 @@
-"""The prediction record, field by field: what `log/record.py` writes, as DuckDB types that readers get. Pure.
+"""The log's records, field by field: what pods write, as DuckDB types that readers get. Pure.
 
 `docs/prediction-log.md` shows the same table. A new field of the record is one more line here, with the version of the
 schema that brought it; older records have NULL there.
@@ -58,3 +58,20 @@ FIELDS = (
     Field("error_type", "VARCHAR", 1, "what went wrong, in a word; null when it is ok"),
 )
 TYPES = {field.name: field.type for field in FIELDS}
+
+FEEDBACK_FIELDS = (
+    Field("schema_version", "INTEGER", 1, "version of this table, in each record"),
+    Field("feedback_id", "VARCHAR", 1, "names this row"),
+    Field("received", "TIMESTAMP WITH TIME ZONE", 1, "when it came, UTC, microseconds"),
+    Field("namespace", "VARCHAR", 1, "of the ModelDeployment that took it"),
+    Field("objective", "VARCHAR", 1, "what the prediction was for"),
+    Field("prediction_id", "VARCHAR", 1, "of the decision; null where entity and time say which"),
+    Field("entity_id", "VARCHAR", 1, "whom the decision was about; null where prediction_id says it"),
+    Field("label", "VARCHAR", 1, "what came of it: 0, 1, true, false or a word"),
+    Field("reward", "DOUBLE", 1, "what it was worth"),
+    Field("time", "TIMESTAMP WITH TIME ZONE", 1, "when that became known, as the sender said"),
+    Field("source", "VARCHAR", 1, "who says so, as the sender said"),
+    Field("revision", "VARCHAR", 1, "whose pod took it"),
+    Field("caller", "MAP(VARCHAR, VARCHAR)", 1, "the sender's claims, as the gateway said"),
+)
+FEEDBACK_TYPES = {field.name: field.type for field in FEEDBACK_FIELDS}
