@@ -23,6 +23,7 @@ async def envoy(shared: World) -> Envoy:
         policy("body", {"a": 10_000}, sticky=BODY),
         policy("plain", {"a": 10_000}, sticky=None),
         policy("split", {"a": 5_000, "b": 5_000}),
+        policy("body-split", {"a": 5_000, "b": 5_000}, sticky=BODY),
         policy("streaming", {"streamer": 10_000}, timeout=0.2, stream=1.5),
         policy("hasty", {"slow": 10_000}, timeout=0.1),
         policy("empty", {"nobody": 10_000}),
@@ -116,6 +117,25 @@ async def test_all_below_an_objective_is_the_pods_business(
         "x-turnout-objective", "x-turnout-policy-version", "x-turnout-arm", "x-turnout-propensity"
     }  # fmt: skip
     assert told["x-turnout-objective"] == f"demo/{objective}"
+
+
+async def test_feedback_goes_to_one_arm_whoever_it_is_about(envoy: Envoy) -> None:
+    for objective in ("split", "body-split"):
+        for entity in map(str, range(20)):
+            url, more = f"{envoy.url}/v1/demo/{objective}/feedback", {"customer": {"id": entity}, "label": 1}
+            async with envoy.session.post(url, headers={"x-entity-id": entity}, json=more) as response:
+                answer = await response.json()
+            assert (answer["pod"], answer["path"]) == ("a", f"/v1/demo/{objective}/feedback")
+            told = {name for name in answer["headers"] if name.startswith("x-turnout-")}
+            assert told == {"x-turnout-objective", "x-turnout-policy-version"}
+            assert "x-turnout-arm" not in response.headers
+
+
+async def test_feedback_has_a_time_of_its_own(shared: World, envoy: Envoy) -> None:
+    shared.pods["slow"].delay = 0.3
+    async with envoy.session.post(f"{envoy.url}/v1/demo/hasty/feedback", json={}) as response:
+        assert response.status == 200
+    assert (await problem(envoy, "/v1/demo/unready/feedback"))[:2] == (503, "no-ready-revision")
 
 
 async def test_an_entity_in_a_header_sticks_on_every_path(envoy: Envoy) -> None:

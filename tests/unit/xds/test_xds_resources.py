@@ -52,8 +52,9 @@ def test_every_route_renders_and_splits_the_whole(policy: PolicyRoute) -> None:
     made = bundle(policy)
     parsed = message(Kind.ROUTE, made.route)
     (host,) = parsed.virtual_hosts  # type: ignore[attr-defined]
-    answering = [each.route for each in host.routes if each.HasField("route")]
-    assert len(answering) == 2
+    actions = [each.route for each in host.routes if each.HasField("route")]
+    answering = [action for action in actions if action.HasField("weighted_clusters")]
+    assert (len(actions), len(answering)) == (3, 2)
     for action in answering:
         clusters = action.weighted_clusters.clusters
         assert sum(each.weight.value for each in clusters) == 10_000
@@ -65,6 +66,14 @@ def test_the_stable_arm_is_last_and_arms_without_weight_are_left_out() -> None:
     policy = route(weights={"stable": 5_000, "one": 3_000, "idle": 0, "two": 2_000})
     assert [arm.revision for arm in routed(policy)] == ["one", "two", "stable"]
     assert "demo/idle" in bundle(policy).clusters
+
+
+@pytest.mark.parametrize(("weights", "cluster"), [((9_000, 1_000), "a"), ((4_000, 6_000), "b"), ((5_000, 5_000), "a")])
+def test_feedback_goes_to_the_largest_arm_and_to_stable_of_equals(weights: tuple[int, int], cluster: str) -> None:
+    parsed = message(Kind.ROUTE, bundle(route(weights=dict(zip("ab", weights, strict=True)))).route)
+    (feedback,) = [each for each in parsed.virtual_hosts[0].routes if each.match.path.endswith("/feedback")]  # type: ignore[attr-defined]
+    assert feedback.route.cluster == f"demo/{cluster}"
+    assert not feedback.request_headers_to_add
 
 
 def test_propensity_is_the_weight_as_a_probability() -> None:
@@ -130,7 +139,7 @@ def test_guarded_pods_see_the_gateways_certificate_and_others_plain_http() -> No
 
 def actions(policy: PolicyRoute) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = table(bundle(policy).route)["virtualHosts"][0]["routes"]  # type: ignore[index]
-    return [each for each in found if "route" in each]
+    return [each for each in found if "weightedClusters" in each.get("route", {})]
 
 
 def test_streaming_answers_have_a_route_of_their_own_only_where_they_may_take_longer() -> None:

@@ -19,6 +19,7 @@ from turnout_operator.xds.render.problems import INVALID_ENTITY, METHOD_NOT_ALLO
 _VALID_ID = "[!-~]([ -~]*[!-~])?"
 _FILTERS = "envoy.extensions.filters.http"
 _IDLE_SECONDS = 300.0
+_FEEDBACK_SECONDS = 15.0
 _STREAM: JsonMap = {"name": "accept", "string_match": {"contains": "text/event-stream", "ignore_case": True}}
 _POST: JsonMap = {"name": ":method", "string_match": {"exact": "POST"}}
 
@@ -45,9 +46,10 @@ def scope(policy: PolicyRoute) -> dict[str, object]:
 def route_configuration(policy: PolicyRoute) -> dict[str, object]:
     """The route table: all below the objective's path is the pods' business; all else is Envoy's 404."""
     name = route_name(policy)
+    routes = [*_predictions(policy), _feedback(policy), *_others(policy)]
     return {
         "name": name,
-        "virtual_hosts": [{"name": name, "domains": ["*"], "routes": [*_predictions(policy), *_others(policy)]}],
+        "virtual_hosts": [{"name": name, "domains": ["*"], "routes": routes}],
         "validate_clusters": True,
         "request_headers_to_add": [
             set_header("x-turnout-objective", literal(name)),
@@ -63,6 +65,18 @@ def _predictions(policy: PolicyRoute) -> list[dict[str, object]]:
     if policy.sticky is None:
         return routes
     return [{"match": {**path, **_has_bad_id(policy.sticky)}, **direct_response(INVALID_ENTITY)}, *routes]
+
+
+def _feedback(policy: PolicyRoute) -> dict[str, object]:
+    """What came of predictions: to the largest arm, as any pod of the objective takes it. It is no prediction, so there
+    is no split, no entity, no mirror, and a time of its own: a thousand rows on a disk may take longer than an answer.
+    """
+    match = {"match": {"path": f"/v1/{route_name(policy)}/feedback"}}
+    if not policy.arms:
+        return {**match, **direct_response(NO_REVISION, **{"retry-after": "1"})}
+    largest = max(policy.arms, key=lambda arm: arm.weight)
+    action = {"cluster": largest.cluster, **_timeouts(_FEEDBACK_SECONDS), "retry_policy": _retry_policy()}
+    return {**match, "route": action}
 
 
 def _others(policy: PolicyRoute) -> list[dict[str, object]]:
