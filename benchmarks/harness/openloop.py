@@ -8,6 +8,7 @@ import gc
 import select
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from time import perf_counter
 
 from benchmarks.harness.outcomes import Floats, Ledger, Outcomes
@@ -29,6 +30,7 @@ def offer(
     """Send `requests` (whole HTTP messages, in turn, then again from the first) to loopback at the times `due`.
 
     Times count from when `on_start` is called. After the last was due, answers are waited for `patience` seconds more.
+    A server that goes away ends the load: what it did not answer, or was not asked, is lost.
     """
     collecting = gc.isenabled()
     gc.disable()
@@ -80,7 +82,7 @@ class _Load:
         due, idle, busy = self.ledger.due, self._idle, self._busy
         number, count, end = 0, len(due), (due[-1] if due else 0.0) + patience
         self._begin = perf_counter()
-        while (number < count or busy) and (now := perf_counter() - self._begin) < end:
+        while (busy or (idle and number < count)) and (now := perf_counter() - self._begin) < end:
             while number < count and due[number] <= now and idle:
                 self._send(idle.pop(), number)
                 number += 1
@@ -128,7 +130,7 @@ class _Load:
         else:
             self._poller.unregister(connection.socket)
             connection.socket.close()
-            self._open()
+            self._reopen()
 
     def _replace(self, descriptor: int) -> None:
         """The server closed a connection that was idle, as it may."""
@@ -136,7 +138,11 @@ class _Load:
         self._idle.remove(closed)
         self._poller.unregister(closed.socket)
         closed.socket.close()
-        self._open()
+        self._reopen()
+
+    def _reopen(self) -> None:
+        with suppress(ConnectionRefusedError):  # it is gone, or not back yet
+            self._open()
 
     def _open(self) -> None:
         connection = _Connection(self._port)

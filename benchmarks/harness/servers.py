@@ -21,11 +21,12 @@ _TRIES = 3
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a server wants its requests (a payment -> a JSON body) and gives its answers (-> score and decision)."""
+    """How a server wants its requests (-> a JSON body, and headers) and gives its answers (-> score and decision)."""
 
     path: str
     body: Callable[[Answer], bytes]
     read: Callable[[bytes], Answer]
+    headers: Callable[[Answer], Mapping[str, str]] = lambda _: {}
 
 
 def compact(document: Any) -> bytes:
@@ -50,12 +51,10 @@ class Server(Process):
         self.port, self.dialect = port, dialect
         self.start_seconds = 0.0
 
-    def bodies(self, payments: Sequence[Answer]) -> list[bytes]:
-        return [self.dialect.body(payment) for payment in payments]
-
-    def messages(self, payments: Sequence[Answer]) -> list[bytes]:
+    def messages(self, asked: Sequence[Answer]) -> list[bytes]:
         """Whole HTTP requests."""
-        return [message(self.dialect.path, body) for body in self.bodies(payments)]
+        dialect = self.dialect
+        return [message(dialect.path, dialect.body(each), dialect.headers(each)) for each in asked]
 
     def ready(self, payment: Answer, seconds: float = 60.0) -> Self:
         """Wait for its first good answer."""
@@ -70,7 +69,8 @@ class Server(Process):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             body = self.dialect.body(payment)
-            connection.request("POST", self.dialect.path, body, {"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json", **self.dialect.headers(payment)}
+            connection.request("POST", self.dialect.path, body, headers)
             response = connection.getresponse()
             content = response.read()
         finally:

@@ -1,11 +1,13 @@
--- Requests from the file $BENCH_BODIES, one body a line, to the path of the URL; the summary as one line of JSON.
+-- Requests from the file $BENCH_MESSAGES, whole messages, each behind a line with its length; the summary as one line of
+-- JSON.
 local requests, turn = {}, 0
 
 function init(args)
-  local headers = {["Content-Type"] = "application/json", ["Host"] = "127.0.0.1"}
-  for body in io.lines(os.getenv("BENCH_BODIES")) do
-    requests[#requests + 1] = wrk.format("POST", nil, headers, body)
+  local file = assert(io.open(os.getenv("BENCH_MESSAGES"), "rb"))
+  for length in function() return file:read("*l") end do
+    requests[#requests + 1] = file:read(tonumber(length))
   end
+  file:close()
 end
 
 function request()

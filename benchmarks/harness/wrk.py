@@ -31,17 +31,17 @@ class Burst:
     others: float
 
 
-def press(server: Server, bodies: Sequence[bytes], core: int, connections: int, seconds: int) -> Burst:
-    """Load the server for some seconds. Raises RuntimeError when wrk fails."""
+def press(server: Server, messages: Sequence[bytes], core: int, connections: int, seconds: int) -> Burst:
+    """Load the server with whole HTTP requests, in turn, for some seconds. Raises RuntimeError when wrk fails."""
     with tempfile.NamedTemporaryFile(prefix="turnout-bench-") as file:
-        file.write(b"\n".join(bodies) + b"\n")
+        file.writelines(b"%d\n%b" % (len(each), each) for each in messages)
         file.flush()
         url = f"http://127.0.0.1:{server.port}{server.dialect.path}"
         flags = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(_SCRIPT)]
         argv = ["taskset", "-c", str(core), "wrk", *flags, url]
         before, machine, own = server.family, _machine(), _children()
         done = subprocess.run(
-            argv, env={**os.environ, "BENCH_BODIES": file.name}, capture_output=True, text=True, timeout=seconds + 30
+            argv, env={**os.environ, "BENCH_MESSAGES": file.name}, capture_output=True, text=True, timeout=seconds + 30
         )
         spent = proc.spent(before, server.family)
         work = _machine() - machine - spent - (_children() - own)

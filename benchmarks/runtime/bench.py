@@ -42,5 +42,5 @@ class Bench:
 
     def press(self, server: Server, connections: int | None = None, seconds: int | None = None) -> Burst:
         """Closed-loop load."""
-        bodies = server.bodies(self.payments)
-        return press(server, bodies, self.cores.load, connections or self.connections, seconds or self.seconds)
+        messages = server.messages(self.payments)
+        return press(server, messages, self.cores.load, connections or self.connections, seconds or self.seconds)

@@ -1,14 +1,11 @@
-"""What is made once and kept: the peers' virtual environments and the models. Safe to call from two runs at once."""
+"""What is made once and kept: the peers' virtual environments and the models."""
 
-import fcntl
-import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.harness.kept import kept
 from benchmarks.harness.places import CACHE, CHECKOUT
 from tests.cluster.progress import step
 from tests.cluster.shell import run
@@ -26,7 +23,7 @@ def environment(peer: str) -> Path:
             run([_uv(), "venv", "--quiet", "--python", PYTHON, folder])
             run([_uv(), "pip", "install", "--quiet", "--python", folder, "-r", requirements])
 
-    return _kept(CACHE / "peers" / peer, [requirements], make)
+    return kept(CACHE / "peers" / peer, [requirements], make)
 
 
 def models() -> Path:
@@ -42,28 +39,7 @@ def models() -> Path:
             )
 
     sources = [_HERE / "workload" / f"{name}.py" for name in ("train", "fraud", "requests")]
-    return _kept(CACHE / "bench-runtime" / "models", sources, make)
-
-
-def _kept(folder: Path, sources: list[Path], make: Callable[[Path], None]) -> Path:
-    """`folder`, made anew where the files that it follows from have changed or it was not finished."""
-    wanted = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
-    stamp = folder.with_name(f".{folder.name}.made")
-    with _locked(folder.with_name(f".{folder.name}.lock")):
-        if not (folder.is_dir() and stamp.exists() and stamp.read_text() == wanted):
-            stamp.unlink(missing_ok=True)
-            shutil.rmtree(folder, ignore_errors=True)
-            make(folder)
-            stamp.write_text(wanted)
-    return folder
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return kept(CACHE / "bench-runtime" / "models", sources, make)
 
 
 def _uv() -> str:

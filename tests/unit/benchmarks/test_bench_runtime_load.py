@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -169,3 +170,19 @@ def test_an_answer_that_never_comes_is_not_waited_for_without_end():
     with serving(replying(lambda _: (60.0, OK))) as port:
         found = offer(port, [message("/x", b"a")], np.array([0.0]), connections=1, patience=0.1)
     assert list(found.status) == [LOST]
+
+
+def test_a_server_that_goes_away_ends_the_load():
+    def answer_one() -> None:
+        caller, _ = listener.accept()
+        caller.recv(65536)
+        listener.close()
+        caller.sendall(OK)
+        caller.close()
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=answer_one)
+    thread.start()
+    found = offer(listener.getsockname()[1], [message("/x", b"a")], np.array([0.0, 0.3, 60.0]), connections=1)
+    thread.join()
+    assert list(found.status) == [200, LOST, LOST]
