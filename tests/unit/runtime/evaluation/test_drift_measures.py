@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from turnout_runtime.evaluation.drift.bins import Bins, quantile_bins
-from turnout_runtime.evaluation.drift.measures import ks, ks_p_value, psi, psi_by_chance
-from turnout_runtime.evaluation.drift.sketch import CategorySketch, FeatureSketches, NumberSketch, known_categories
+from turnout_runtime.sketches.bins import Bins, quantile_bins
+from turnout_runtime.sketches.measures import ks, ks_p_value, psi, psi_by_chance
+from turnout_runtime.sketches.number import CategorySketch, FeatureSketches, NumberSketch, known_categories
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 SAMPLES = st.lists(st.one_of(FLOATS, st.integers(-3, 3).map(float)), min_size=1, max_size=300)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from turnout_runtime.evaluation.drift.measures import Numbers
 from turnout_runtime.evaluation.records import Record
+from turnout_runtime.sketches.measures import Numbers
 
 DISTINCT = 10_000
 """A text with more values than this is a name of something, and no category; so is one of which most values are new."""

@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from turnout_runtime.evaluation.drift.bins import quantile_bins
 from turnout_runtime.evaluation.drift.columns import Column, Columns
-from turnout_runtime.evaluation.drift.measures import Numbers, ks, ks_p_value, psi, psi_by_chance
-from turnout_runtime.evaluation.drift.sketch import CategorySketch, known_categories
+from turnout_runtime.sketches.bins import quantile_bins
+from turnout_runtime.sketches.measures import Numbers, ks, ks_p_value, psi, psi_by_chance
+from turnout_runtime.sketches.number import CategorySketch, known_categories
 
 Verdict = Literal["moved", "shifted", "stable", "too small"]
 VERDICTS: tuple[Verdict, ...] = ("moved", "shifted", "too small", "stable")

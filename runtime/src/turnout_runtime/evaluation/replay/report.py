@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from turnout_runtime.evaluation.drift.bins import quantile_bins
-from turnout_runtime.evaluation.drift.measures import ks, ks_p_value, psi
 from turnout_runtime.evaluation.layout import number, percent, table
 from turnout_runtime.evaluation.replay.compare import Comparison, Example
 from turnout_runtime.evaluation.replay.slices import Slice
+from turnout_runtime.sketches.bins import quantile_bins
+from turnout_runtime.sketches.measures import ks, ks_p_value, psi
 
 _QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from turnout_runtime.evaluation.drift.measures import Counts, Numbers
 from turnout_runtime.evaluation.records import Record
+from turnout_runtime.sketches.measures import Counts, Numbers
 
 _DISTINCT = 1000  # a text with more values is a name of something
 _LEAST = 20  # records of a slice that is worth telling

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from turnout_runtime.evaluation.drift.bins import Bins
-from turnout_runtime.evaluation.drift.measures import Counts, Numbers, psi
+from turnout_runtime.sketches.bins import Bins
+from turnout_runtime.sketches.measures import Counts, Numbers, psi
 
 CATEGORIES = 64
 """The reference's most frequent categories that are told apart; all others are one."""

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from turnout_runtime.evaluation.drift.measures import Counts, Numbers
+from turnout_runtime.sketches.measures import Counts, Numbers
 
 FINE, COARSE = 50, 10
 """Equal shares of the reference that KS resolves, and that PSI compares."""
