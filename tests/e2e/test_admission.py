@@ -121,7 +121,12 @@ def test_defaults(kubectl: Run) -> None:
             "processes": 1,
             "access": "Any",
         },
-        "predictionLog": {"rotate": {"size": "64Mi", "keep": 8}},
+        "predictionLog": {
+            "enabled": True,
+            "rotate": {"size": "64Mi", "keep": 8, "age": "60s"},
+            "whenFull": "DropOldest",
+            "sample": "100%",
+        },
         "revisionHistory": 5,
     }
 

@@ -45,6 +45,9 @@ def test_full_object_is_written_as_it_was_read() -> None:
     for fact in document["spec"]["facts"].values():
         fact["redis"] |= {"encoding": "json"}
     document["spec"]["serving"] |= {"maxBodySize": "1Mi", "processes": 1, "access": "Any"}
+    log = document["spec"]["predictionLog"]
+    log["rotate"] |= {"age": "60s"}
+    log |= {"enabled": True, "whenFull": "DropOldest", "sample": "100%", "redact": [], "headers": [], "sinks": []}
     document["spec"] |= {"mode": "online"}
     assert written == document["spec"]
 

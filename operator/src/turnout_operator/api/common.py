@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -41,24 +41,34 @@ def parse_quantity(text: str | int) -> Decimal:
     return number.scaleb(int(suffix[1:])) if suffix else number
 
 
-class Duration(str):
+class RuledText(str):
+    """A text as written, which `RULE` allows."""
+
+    __slots__ = ()
+    RULE: ClassVar[Rule]
+    MAX_LENGTH: ClassVar[int]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        text = core_schema.str_schema(strict=True, max_length=cls.MAX_LENGTH)
+        return core_schema.no_info_after_validator_function(lambda value: cls(cls.RULE.enforce(value)), text)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return add_rules(handler(schema), cls.RULE)
+
+
+class Duration(RuledText):
     """A duration as written, for example `50ms`; `.seconds` is its value."""
 
     __slots__ = ()
+    RULE = DURATION_RULE
+    MAX_LENGTH = 9
 
     @property
     def seconds(self) -> float:
         """Its length in seconds."""
         return parse_duration(self)
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        text = core_schema.str_schema(strict=True, max_length=9)
-        return core_schema.no_info_after_validator_function(lambda value: cls(DURATION_RULE.enforce(value)), text)
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return add_rules(handler(schema), DURATION_RULE)
 
 
 def _is_quantity(text: str) -> bool:
@@ -104,6 +114,51 @@ class Quantity(str):
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         either = [{"type": "integer"}, {"type": "string"}]
         return add_rules({"x-kubernetes-int-or-string": True, "anyOf": either, "maxLength": 32}, QUANTITY_RULE)
+
+
+AGE_RULE = matches(r"[1-9][0-9]{0,3}(h|d)", "an age is a whole number of hours or days, for example 36h or 30d")
+
+
+class Age(RuledText):
+    """An age as written, for example `36h` or `30d`; `.seconds` is its value."""
+
+    __slots__ = ()
+    RULE = AGE_RULE
+    MAX_LENGTH = 5
+
+    @property
+    def seconds(self) -> int:
+        """Its length in seconds."""
+        return int(self[:-1]) * (86_400 if self.endswith("d") else 3_600)
+
+
+PERCENTAGE_RULE = matches(
+    r"100(\.0{1,2})?%|[1-9][0-9]?(\.[0-9]{1,2})?%|0\.([1-9][0-9]?|0[1-9])%",
+    "a percentage goes from 0.01% to 100% with at most 2 decimals, for example 12.5%",
+)
+
+
+class Percentage(RuledText):
+    """A percentage as written, for example `12.5%`; `.ratio` is its value."""
+
+    __slots__ = ()
+    RULE = PERCENTAGE_RULE
+    MAX_LENGTH = 7
+
+    @property
+    def ratio(self) -> float:
+        """Its value from 0.0001 to 1."""
+        return float(Decimal(self[:-1]) / 100)
+
+
+def at_least(limit: str) -> Rule:
+    """A duration of at least `limit`."""
+    bound = parse_duration(limit)
+    return Rule(
+        f"!{DURATION_RULE.cel} || duration(self) >= duration('{limit}')",
+        f"must be at least {limit}",
+        lambda value: parse_duration(value) >= bound,
+    )
 
 
 def at_most(limit: str) -> Rule:

@@ -17,7 +17,7 @@ from turnout_operator.api.model_deployment_status import (
 )
 from turnout_operator.api.model_server import ModelServer
 from turnout_operator.api.pods import Runtime
-from turnout_operator.api.prediction_log import PredictionLog
+from turnout_operator.api.prediction_log import LogRotation, PredictionLog
 from turnout_operator.api.resources import Resources
 from turnout_operator.api.schema import Column, Names, Rule, Scale, keys_match, matches
 from turnout_operator.api.serving import Serving
@@ -54,18 +54,27 @@ ONLINE_RULE = Rule(
     "self.mode != 'batch' || (self.serving.access == 'Any' && self.serving.processes == 1"
     " && !has(self.serving.idempotency) && !has(self.serving.cache) && !has(self.serving.budget)"
     " && self.serving.timeout == '1s' && self.serving.concurrency == 8 && string(self.serving.maxBodySize) == '1Mi'"
-    " && self.serving.queue.maxDepth == 64 && self.serving.queue.maxWait == '50ms'"
-    " && !has(self.predictionLog.persistentVolumeClaim))",
-    "a batch has no callers: of spec.serving only batching is for it, and spec.predictionLog has no claim; remove the"
-    " rest (batch.processes and batch.deadline are there)",
-    lambda spec: (
-        spec.mode != "batch"
-        or (
-            spec.serving.model_copy(update={"batching": None}) == Serving()
-            and spec.prediction_log.persistent_volume_claim is None
-        )
-    ),
+    " && self.serving.queue.maxDepth == 64 && self.serving.queue.maxWait == '50ms')",
+    "a batch has no callers: of spec.serving only batching is for it; remove the rest (batch.processes and"
+    " batch.deadline are there)",
+    lambda spec: spec.mode != "batch" or spec.serving.model_copy(update={"batching": None}) == Serving(),
     field_path=".serving",
+    reason="FieldValueForbidden",
+)
+_LOG = "self.predictionLog"
+_LOG_PARTS = ("flush", "hash", "persistentVolumeClaim", "retention", "shipper")
+_LOG_LISTS = ("redact", "headers", "sinks")
+BATCH_LOG_RULE = Rule(
+    f"self.mode != 'batch' || ({_LOG}.enabled && {_LOG}.whenFull == 'DropOldest' && {_LOG}.sample == '100%'"
+    + "".join(f" && !has({_LOG}.{name})" for name in _LOG_PARTS)
+    + "".join(f" && (!has({_LOG}.{name}) || {_LOG}.{name}.size() == 0)" for name in _LOG_LISTS)
+    + ")",
+    "a batch writes all its rows to batch.output and keeps no prediction log: remove what spec.predictionLog says"
+    " beside rotate",
+    lambda spec: (
+        spec.mode != "batch" or spec.prediction_log.model_copy(update={"rotate": LogRotation()}) == PredictionLog()
+    ),
+    field_path=".predictionLog",
     reason="FieldValueForbidden",
 )
 CARD_RULE = keys_match(r"\S([^\n]*\S)?", "requires.card has names of the model card's entries, for example dataset")
@@ -83,7 +92,7 @@ class ModelDeploymentSpec(SpecModel):
     """The wanted workflow, its pods and how they answer. All of it but replicas and revisionHistory makes up a
     revision: a change starts a new one, and the one before it serves until the new one is ready."""
 
-    RULES: ClassVar = (BATCH_RULE, REPLICAS_RULE, ONLINE_RULE)
+    RULES: ClassVar = (BATCH_RULE, REPLICAS_RULE, ONLINE_RULE, BATCH_LOG_RULE)
 
     mode: Annotated[Literal["online", "batch"], MODE_RULE] = "online"
     """online answers requests; batch runs the same workflow over a table, once or by a schedule. It cannot be changed.
@@ -108,7 +117,8 @@ class ModelDeploymentSpec(SpecModel):
     batch: Batch | None = None
     """What mode batch reads, writes and runs. Needed there, and only there."""
     prediction_log: PredictionLog = PredictionLog()
-    """Where and how much of the prediction log is kept. Default: 8 files of 64Mi, gone with the pod."""
+    """What is logged of every prediction, and where that is delivered. Default: all of it, in 8 files of 64Mi that are
+    gone with the pod."""
     revision_history: Annotated[int, Field(ge=1, le=50)] = 5
     """Retired revisions kept at 0 replicas for a fast return, 1 to 50. Default: 5."""
 

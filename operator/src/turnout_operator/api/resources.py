@@ -47,7 +47,7 @@ def _within_limit(name: str, get: Callable[[Requests | Limits], Quantity | None]
     given = f"!has(self.requests) || !has(self.requests.{name}) || !has(self.limits) || !has(self.limits.{name})"
     parsed = f"!isQuantity({request}) || !isQuantity({limit})"
 
-    def check(resources: "Resources") -> bool:
+    def check(resources: "Compute") -> bool:
         wanted, most = get(resources.requests), get(resources.limits) if resources.limits else None
         return wanted is None or most is None or wanted.value <= most.value
 
@@ -60,8 +60,8 @@ def _within_limit(name: str, get: Callable[[Requests | Limits], Quantity | None]
     )
 
 
-class Resources(SpecModel):
-    """Compute resources of each pod."""
+class Compute(SpecModel):
+    """CPU and memory of a container."""
 
     RULES: ClassVar = (
         _within_limit("cpu", lambda amounts: amounts.cpu),
@@ -72,5 +72,10 @@ class Resources(SpecModel):
     """What each pod reserves. Default: cpu 100m, memory 256Mi."""
     limits: Limits | None = None
     """What each pod may use at most. No limits by default."""
+
+
+class Resources(Compute):
+    """Compute resources of each pod."""
+
     gpu: Gpu | None = None
     """GPUs of each pod. None by default."""

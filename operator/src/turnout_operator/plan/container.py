@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from turnout_operator.api.resources import Resources
+from turnout_operator.api.resources import Compute, Resources
 
 Json = dict[str, Any]
 
@@ -15,9 +15,13 @@ SECURITY: Json = {
 
 def resources(wanted: Resources) -> Json:
     """A container's `resources`; GPUs are limits, as for every extended resource."""
-    limits = dump(wanted.limits) if wanted.limits else {}
-    if gpu := wanted.gpu:
-        limits[gpu.resource] = str(gpu.count)
+    gpu = {wanted.gpu.resource: str(wanted.gpu.count)} if wanted.gpu else {}
+    return compute(wanted, gpu)
+
+
+def compute(wanted: Compute, extended: Json | None = None) -> Json:
+    """A container's `resources`: CPU and memory, and `extended` resources as limits."""
+    limits = {**(dump(wanted.limits) if wanted.limits else {}), **(extended or {})}
     return {"requests": dump(wanted.requests), **({"limits": limits} if limits else {})}
 
 

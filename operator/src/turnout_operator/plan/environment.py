@@ -5,16 +5,16 @@ from typing import Any
 from turnout_operator.api.model_deployment import ModelDeploymentSpec
 from turnout_operator.plan.container import dump
 from turnout_operator.plan.places import REGISTRY_DIRECTORY
-from turnout_operator.plan.secrets import fact_secrets
+from turnout_operator.plan.secrets import LOG_HASH_KEY_ENV, fact_secrets
 
 Json = dict[str, Any]
 
+POD_NAME: Json = {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
 _STORES = ("s3", "gs", "az")
 
 
 def environment(spec: ModelDeploymentSpec) -> list[Json]:
     """The container's `env`."""
-    pod_name: Json = {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
     secrets: list[Json] = [
         {"name": variable, "valueFrom": {"secretKeyRef": dump(key)}}
         for name, source in sorted(spec.facts.items())
@@ -23,7 +23,15 @@ def environment(spec: ModelDeploymentSpec) -> list[Json]:
     # The API server drops an empty value, so one that is sent would always look like drift.
     given = [{key: value for key, value in dump(var).items() if value != ""} for var in spec.runtime.env]
     taken = {variable["name"] for variable in given}
-    return [pod_name, *secrets, *(each for each in _registry(spec) if each["name"] not in taken), *given]
+    secrets += _log_key(spec)
+    return [POD_NAME, *secrets, *(each for each in _registry(spec) if each["name"] not in taken), *given]
+
+
+def _log_key(spec: ModelDeploymentSpec) -> list[Json]:
+    """The key of the log's hashes. It must be there: nothing is logged in clear because a Secret is missing."""
+    hashed = spec.prediction_log.hash
+    source = {"secretKeyRef": dump(hashed.key_secret_ref)} if hashed else {}
+    return [{"name": LOG_HASH_KEY_ENV, "valueFrom": source}] if hashed else []
 
 
 def _registry(spec: ModelDeploymentSpec) -> list[Json]:

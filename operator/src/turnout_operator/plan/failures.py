@@ -8,6 +8,7 @@ from typing import Any
 from turnout_operator.api.conditions import Reason
 from turnout_operator.api.model_deployment import ModelDeploymentSpec
 from turnout_operator.api.resources import Gpu
+from turnout_operator.plan.log_shipper import SHIPPER
 from turnout_operator.plan.pod import CONTAINER
 from turnout_operator.plan.triton import TRITON
 
@@ -80,11 +81,23 @@ def _unscheduled(pod: Mapping[str, Any], spec: ModelDeploymentSpec) -> Failure |
     if source.scheme == "pvc" and f'persistentvolumeclaim "{source.name}" not found' in message:
         remedy = f"create the PersistentVolumeClaim {source.name} or correct spec.bundle.uri"
         return Failure(Reason.BUNDLE_NOT_FOUND, f"{message}: {remedy}")
+    for path, claim in _log_claims(spec):
+        if f'persistentvolumeclaim "{claim}" not found' in message:
+            return Failure(
+                Reason.UNSCHEDULABLE, f"{message}: create the PersistentVolumeClaim {claim} or correct {path}"
+            )
     for path, gpu in _gpus(spec):
         if f"Insufficient {gpu.resource}" in message:
             remedy = f"lower {path}.count ({gpu.count} wanted per pod), free GPUs or add nodes"
             return Failure(Reason.INSUFFICIENT_GPU, f"{message}: {remedy}")
     return Failure(Reason.UNSCHEDULABLE, f"{message}: see spec.resources, spec.runtime.nodeSelector and tolerations")
+
+
+def _log_claims(spec: ModelDeploymentSpec) -> list[tuple[str, str]]:
+    log = spec.prediction_log
+    own = [("spec.predictionLog.persistentVolumeClaim", log.persistent_volume_claim)]
+    sinks = [("spec.predictionLog.sinks", s.directory.persistent_volume_claim) for s in log.sinks if s.directory]
+    return [(path, claim.claim_name) for path, claim in [*own, *sinks] if claim]
 
 
 def _gpus(spec: ModelDeploymentSpec) -> list[tuple[str, Gpu]]:
@@ -98,27 +111,35 @@ def _container_failure(pod: Mapping[str, Any]) -> Failure | None:
     for status in pod.get("status", {}).get("containerStatuses", []):
         if status["name"] != CONTAINER or status.get("ready"):
             continue
-        waiting = status.get("state", {}).get("waiting", {})
-        if waiting.get("reason") in _IMAGE_REASONS:
-            return Failure(Reason.IMAGE_PULL_FAILED, f"{waiting.get('message', '')}: correct spec.runtime.image")
-        if waiting.get("reason") == "CreateContainerConfigError":
-            return Failure(Reason.CONFIG_INVALID, f"{waiting.get('message', '')}: create what is missing")
+        if waits := _waiting(status, "spec.runtime.image"):
+            return waits
         ended = status.get("state", {}).get("terminated") or status.get("lastState", {}).get("terminated")
         if ended:
             return _termination(pod, ended)
     return None
 
 
+def _waiting(status: Mapping[str, Any], image: str) -> Failure | None:
+    """Why a container could not even be made; `image` is the path of its image in the spec."""
+    waiting = status.get("state", {}).get("waiting", {})
+    if waiting.get("reason") in _IMAGE_REASONS:
+        return Failure(Reason.IMAGE_PULL_FAILED, f"{waiting.get('message', '')}: correct {image}")
+    if waiting.get("reason") == "CreateContainerConfigError":
+        return Failure(Reason.CONFIG_INVALID, f"{waiting.get('message', '')}: create what is missing")
+    return None
+
+
 def _sidecar_failure(pod: Mapping[str, Any]) -> Failure | None:
-    """What keeps the model server from running; its own last words are the end of its log."""
+    """What keeps the sidecars from running; the model server's last words are the end of its log."""
     for status in pod.get("status", {}).get("initContainerStatuses", []):
+        if status["name"] == SHIPPER and (waits := _waiting(status, "spec.runtime.image")):
+            return waits
         if status["name"] != TRITON:
             continue
+        if waits := _waiting(status, "spec.modelServer.triton.image"):
+            return waits
         state = status.get("state", {})
         waiting = state.get("waiting", {})
-        if waiting.get("reason") in _IMAGE_REASONS:
-            text = f"{waiting.get('message', '')}: correct spec.modelServer.triton.image"
-            return Failure(Reason.IMAGE_PULL_FAILED, text)
         ended = state.get("terminated") or (waiting and status.get("lastState", {}).get("terminated"))
         if ended and ended.get("exitCode") != 0:
             tail = ended.get("message", "").strip()[-_LOG_TAIL:]

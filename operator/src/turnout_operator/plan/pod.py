@@ -9,6 +9,7 @@ from typing import Any
 from turnout_operator.api.model_deployment import ModelDeploymentSpec
 from turnout_operator.plan.container import SECURITY, dump, resources
 from turnout_operator.plan.environment import environment, environment_sources
+from turnout_operator.plan.log_shipper import GRACE_SECONDS, shipper_volumes, shippers
 from turnout_operator.plan.places import ADMIN_PORT, HTTP_PORT
 from turnout_operator.plan.revision import Revision
 from turnout_operator.plan.settings import PlanSettings
@@ -42,7 +43,7 @@ def _pod(revision: Revision, settings: PlanSettings, container: Json) -> Json:
     pod: Json = {
         "serviceAccountName": revision.name,
         "automountServiceAccountToken": False,
-        "terminationGracePeriodSeconds": round(settings.drain_seconds + spec.serving.timeout.seconds + _MARGIN_SECONDS),
+        "terminationGracePeriodSeconds": round(_grace_seconds(spec, settings)),
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,
@@ -51,13 +52,19 @@ def _pod(revision: Revision, settings: PlanSettings, container: Json) -> Json:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [container],
-        "volumes": [*volumes(revision), *sidecar_volumes(spec)],
-        "initContainers": sidecars(spec),
+        "volumes": [*volumes(revision), *sidecar_volumes(spec), *shipper_volumes(revision)],
+        "initContainers": [*shippers(spec), *sidecars(spec)],
         "nodeSelector": dict(spec.runtime.node_selector),
         "tolerations": [dump(toleration) for toleration in spec.runtime.tolerations],
         "imagePullSecrets": _pull_secrets(spec),
     }
     return {name: value for name, value in pod.items() if value not in ([], {})}
+
+
+def _grace_seconds(spec: ModelDeploymentSpec, settings: PlanSettings) -> float:
+    """Time to drain, to answer what is under way, and to deliver the rest of the log."""
+    shipping = GRACE_SECONDS if spec.prediction_log.sinks else 0.0
+    return settings.drain_seconds + spec.serving.timeout.seconds + _MARGIN_SECONDS + shipping
 
 
 def _pull_secrets(spec: ModelDeploymentSpec) -> list[Json]:

@@ -9,10 +9,10 @@ from turnout_operator.api.batch import Batch, Snapshot
 from turnout_operator.api.model_deployment import ModelDeploymentSpec
 from turnout_operator.api.serving import Serving
 from turnout_operator.plan.fact_config import fact_config
+from turnout_operator.plan.log_config import log_config
 from turnout_operator.plan.places import (
     GATEWAY_CA_DIRECTORY,
     GATEWAY_CA_FILE,
-    LOG_DIRECTORY,
     TRITON_PORT,
     data_path,
     mounted_bundle,
@@ -32,11 +32,7 @@ def runtime_config(revision: Revision, drain_seconds: float) -> Json:
         "bundle": {"uri": spec.bundle.uri, "digest": spec.bundle.digest, "path": mounted_bundle(spec.bundle.location)},
         "serving": {**_limits(spec.serving, drain_seconds), **_more_serving(spec)},
         "facts": {name: fact_config(name, source) for name, source in spec.facts.items()},
-        "predictionLog": {
-            "directory": LOG_DIRECTORY,
-            "maxFileBytes": spec.prediction_log.rotate.size.bytes,
-            "maxFiles": spec.prediction_log.rotate.keep,
-        },
+        "predictionLog": log_config(spec.prediction_log),
         **_more(spec),
     }
 

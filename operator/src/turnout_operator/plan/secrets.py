@@ -1,4 +1,4 @@
-"""The names of the environment variables that carry a fact source's secrets into the pod.
+"""The names of the environment variables that carry secrets into the pod: those of fact sources and of the log.
 
 A fact's name may hold any number of underscores, so every kind has a prefix that no other kind's name can have, and a
 header is told by its number, which has none.
@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 from turnout_operator.api.facts import FactSource
 from turnout_operator.api.pods import SecretKey
+
+LOG_HASH_KEY_ENV = "TURNOUT_LOG_HASH_KEY"
 
 
 def fact_url_env(fact: str) -> str:
@@ -23,6 +25,11 @@ def feast_env(fact: str) -> str:
 def header_env(fact: str, number: int) -> str:
     """Holds the value of the `number`-th header of a web service."""
     return f"TURNOUT_HEADER_{fact.upper()}_{number}"
+
+
+def sink_env(sink: str, variable: str) -> str:
+    """A variable of one sink of the log; with an empty name, the prefix of all of them."""
+    return f"TURNOUT_LOG_{sink.upper().replace('-', '_')}_{variable}"
 
 
 def fact_secrets(name: str, source: FactSource) -> Iterator[tuple[str, SecretKey]]:

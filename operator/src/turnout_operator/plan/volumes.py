@@ -30,15 +30,18 @@ def gateway_ca_name(deployment: str) -> str:
     return f"{deployment}-turnout-gateway-ca"
 
 
+def log_mount(spec: ModelDeploymentSpec) -> Json:
+    """Where the log's segments lie, in every container that writes or reads them; in a claim each pod has a folder."""
+    log: Json = {"name": "log", "mountPath": LOG_DIRECTORY}
+    return {**log, "subPathExpr": "$(POD_NAME)"} if spec.prediction_log.persistent_volume_claim else log
+
+
 def mounts(spec: ModelDeploymentSpec) -> list[Json]:
     """The runtime container's `volumeMounts`."""
-    log: Json = {"name": "log", "mountPath": LOG_DIRECTORY}
-    if spec.prediction_log.persistent_volume_claim:
-        log["subPathExpr"] = "$(POD_NAME)"
     found: list[Json] = [
         _read_only("config", CONFIG_DIRECTORY),
         {"name": "cache", "mountPath": CACHE_DIRECTORY},
-        log,
+        log_mount(spec),
         {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own volume
     ]
     if mounted_bundle(spec.bundle.location):

@@ -11,7 +11,8 @@ from turnout_operator.api.meta import API_VERSION
 from turnout_operator.api.model_deployment import ModelDeployment
 from turnout_operator.plan.drift import HASH_ANNOTATION
 from turnout_operator.plan.job import cron_job, job
-from turnout_operator.plan.places import GATEWAY_CA_FILE, HTTP_PORT
+from turnout_operator.plan.log_config import ship_config
+from turnout_operator.plan.places import GATEWAY_CA_FILE, HTTP_PORT, SHIP_FILE
 from turnout_operator.plan.pod import pod_template
 from turnout_operator.plan.revision import DEPLOYMENT_LABEL, MANAGED_BY, REVISION_LABEL, SPEC_KEY, Revision, digest
 from turnout_operator.plan.runtime_config import runtime_config
@@ -65,8 +66,13 @@ def _basis(md: ModelDeployment, revision: Revision, settings: PlanSettings, *, r
 def config_map(revision: Revision, settings: PlanSettings) -> Manifest:
     """The immutable record of a revision, and the configuration of its pods."""
     spec = revision.spec.model_dump_json(by_alias=True, exclude_none=True)
-    config = orjson.dumps(runtime_config(revision, settings.drain_seconds), option=orjson.OPT_INDENT_2).decode()
-    return {"immutable": True, "data": {SPEC_KEY: spec, "runtime.json": config}}
+    data = {SPEC_KEY: spec, "runtime.json": _json(runtime_config(revision, settings.drain_seconds))}
+    shipped = {SHIP_FILE: _json(ship_config(revision))} if revision.spec.prediction_log.sinks else {}
+    return {"immutable": True, "data": {**data, **shipped}}
+
+
+def _json(config: Manifest) -> str:
+    return orjson.dumps(config, option=orjson.OPT_INDENT_2).decode()
 
 
 def _finish(md: ModelDeployment, revision: Revision, version: str, kind: str, body: Manifest) -> Manifest:
