@@ -1,7 +1,9 @@
 """A typed workflow behind the real application, for the tests of what the prediction port answers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -10,15 +12,20 @@ from tests.integration.runtime.process import serving
 from tests.integration.runtime.wire import LIMITS, Wire, wire
 
 from turnout_runtime.config import Serving
+from turnout_runtime.feedback.keep import FeedbackLog
+from turnout_runtime.feedback.record import Records
 from turnout_runtime.predict.build import dataplane
 from turnout_runtime.predict.prediction import Prediction
 from turnout_runtime.serve.api.api import Api
+from turnout_runtime.serve.api.feedback import Keeper
 from turnout_runtime.serve.http1 import Limits
+from turnout_runtime.serve.metrics.feedback import FeedbackCounts
 from turnout_runtime.serve.readiness import Phase, Readiness
 from turnout_runtime.serve.served import Served
 from turnout_runtime.workflow import Context, Decision, Workflow
 
 PREDICT = "/v1/demo/delay/predict"
+FEEDBACK = "/v1/demo/delay/feedback"
 
 
 class Flight(BaseModel):
@@ -56,6 +63,29 @@ class Delays(Workflow[Flight, Delay]):
         yield Decision("late" if score > 0.015 else "on_time", score, 1.0, details=Delay(minutes=score * 1000))
 
 
+class Kept:
+    """What feedback's segments are to their log; `error` is raised instead, while `go` is clear nothing moves."""
+
+    longest = 50_000
+
+    def __init__(self) -> None:
+        self.blocks: list[list[dict[str, Any]]] = []
+        self.error: OSError | None = None
+        self.go = threading.Event()
+        self.go.set()
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return [row for block in self.blocks for row in block]
+
+    def append(self, lines: Sequence[bytes]) -> int:
+        assert self.go.wait(10)
+        if self.error is not None:
+            raise self.error
+        self.blocks.append([json.loads(line) for line in lines])
+        return sum(map(len, lines))
+
+
 class Pod:
     """The application, and what it left behind; `phase` may be set."""
 
@@ -66,7 +96,10 @@ class Pod:
         self.plane = dataplane(Delays(), {}, self.serving, "delay-1", self.predictions.append)
         served = Served("demo", "delay-model", "delay-1", self.serving.max_body_bytes, self.serving.concurrency)
         self.served = served
-        self.api = Api(self.plane, self.readiness, served)
+        self.kept, self.counts = Kept(), FeedbackCounts()
+        self.feedback = FeedbackLog(self.kept, 100_000)
+        keeper = Keeper(self.feedback, Records("demo", "delay-1"), self.counts)
+        self.api = Api(self.plane, self.readiness, served, keeper)
         self.begin, self.answer, self.refuse = self.api.begin, self.api.answer, self.api.refuse
 
 
@@ -75,3 +108,4 @@ def pod(limits: Limits = LIMITS, **serving_limits: Any) -> Iterator[tuple[Wire, 
     """A pod's application on a port."""
     with wire(limits, lambda: Pod(**serving_limits)) as made:
         yield made, made.app
+        made.call(made.app.feedback.close)

@@ -12,10 +12,9 @@ from turnout_runtime.text import encodable
 
 MAX_ROWS = 1000
 MAX_TEXT = 256  # characters
-FIELDS = ("prediction_id", "entity_id", "label", "reward", "time", "source")
-_FIELDS = frozenset(FIELDS)
 _LIST = "feedback"
-_SLICE = 32  # rows between two turns of the event loop: some 0.1 ms
+SLICE = 32
+"""Rows that are parsed at once: some 0.1 ms of work."""
 _YEARS_END = 253_402_300_800  # seconds since 1970 at which the year 10000 begins
 _NUMBERS = (int, float)
 
@@ -33,6 +32,10 @@ class Outcome(NamedTuple):
     reward: float | None
     time: str | None
     source: str | None
+
+
+FIELDS = Outcome._fields
+_FIELDS = frozenset(FIELDS)
 
 
 class _Wrong(Exception):  # what it is about one row
@@ -71,9 +74,9 @@ def rows_of(body: bytes) -> Rows:
 def parse(came: Rows) -> Iterator[list[Outcome]]:
     """The outcomes in slices, for who has other work between them; at last raises `InvalidFeedback` for all faults."""
     rows, faults = came.rows, list[tuple[int, str]]()
-    for start in range(0, len(rows), _SLICE):
+    for start in range(0, len(rows), SLICE):
         found = []
-        for number, row in enumerate(rows[start : start + _SLICE], start):
+        for number, row in enumerate(rows[start : start + SLICE], start):
             try:
                 found.append(_outcome(row))
             except _Wrong as wrong:

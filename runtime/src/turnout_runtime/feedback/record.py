@@ -1,39 +1,39 @@
-"""The feedback record: one JSON line that says what came of a prediction. Pure."""
+"""The feedback record: one JSON line that says what came of a prediction. Pure but for the ids."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from turnout_runtime.feedback.parse import Outcome
+from turnout_runtime.predict.ids import Ids, rfc3339
 
 SCHEMA_VERSION = 1
+Caller = Mapping[str, str] | None
 
 
-def record(
-    outcome: Outcome,
-    feedback_id: str,
-    received: str,
-    *,
-    namespace: str,
-    objective: str,
-    revision: str,
-    caller: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """The row as JSON holds it. `received` is RFC 3339; `revision` is whose pod took it, not whose answer it is about.
+class Records:
+    """Writes the feedback records of one pod."""
 
-    `docs/prediction-log.md` lists the fields, `analysis/schema.py` their types.
-    """
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "feedback_id": feedback_id,
-        "received": received,
-        "namespace": namespace,
-        "objective": objective,
-        "prediction_id": outcome.prediction_id,
-        "entity_id": outcome.entity_id,
-        "label": outcome.label,
-        "reward": outcome.reward,
-        "time": outcome.time,
-        "source": outcome.source,
-        "revision": revision,
-        "caller": caller,
-    }
+    def __init__(self, namespace: str, revision: str) -> None:
+        self._namespace, self._revision = namespace, revision
+        self._ids = Ids(revision)
+
+    def __call__(self, outcomes: Sequence[Outcome], objective: str, caller: Caller, time_ns: int) -> list[bytes]:
+        """The outcomes as JSON lines, received at `time_ns` (since 1970)."""
+        return [
+            orjson.dumps(self._record(outcome, objective, caller, time_ns), option=orjson.OPT_APPEND_NEWLINE)
+            for outcome in outcomes
+        ]
+
+    def _record(self, outcome: Outcome, objective: str, caller: Caller, time_ns: int) -> dict[str, Any]:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "feedback_id": self._ids.new(time_ns),
+            "received": rfc3339(time_ns),
+            "namespace": self._namespace,
+            "objective": objective,
+            **outcome._asdict(),
+            "revision": self._revision,
+            "caller": caller,
+        }

@@ -8,6 +8,7 @@ from turnout_runtime.config import Serving
 from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.predict.dataplane import Dataplane
 from turnout_runtime.serve.api.api import Api
+from turnout_runtime.serve.api.feedback import Keeper
 from turnout_runtime.serve.http1 import Limits, Server
 from turnout_runtime.serve.oip.grpc import GrpcDoor
 from turnout_runtime.serve.oip.service import Inference
@@ -22,9 +23,12 @@ _WATCH = 2.0  # seconds between looks at the gateway's authority: volumes of Con
 class Doors:
     """Opens and closes them together."""
 
-    def __init__(self, dataplane: Dataplane, readiness: Readiness, served: Served, serving: Serving) -> None:
+    def __init__(
+        self, dataplane: Dataplane, readiness: Readiness, served: Served, serving: Serving, keeper: Keeper | None = None
+    ) -> None:
+        """`keeper` takes feedback; without one there is none."""
         self._serving = serving
-        self._api = Api(dataplane, readiness, served)
+        self._api = Api(dataplane, readiness, served, keeper)
         self._grpc = GrpcDoor(Inference(dataplane, readiness, served), dataplane, readiness, served)
         self._gateway = None
         if serving.gateway_ca is not None:

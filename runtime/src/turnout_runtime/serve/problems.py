@@ -16,8 +16,8 @@ def shown(error: BaseException) -> RequestError:
     return error if isinstance(error, RequestError) else RequestError("the log of the pod has the details")
 
 
-def document(error: BaseException, members: Mapping[str, str | None]) -> dict[str, Any]:
-    """The problem as JSON holds it; `members` are added (request and prediction id), None left out."""
+def document(error: BaseException, members: Mapping[str, Any]) -> dict[str, Any]:
+    """The problem as JSON holds it; `members` are added (request and prediction id, …), None left out."""
     told = shown(error)
     return {
         "type": BASE + told.slug,
@@ -28,6 +28,6 @@ def document(error: BaseException, members: Mapping[str, str | None]) -> dict[st
     }
 
 
-def problem(error: BaseException, members: Mapping[str, str | None]) -> tuple[int, bytes]:
+def problem(error: BaseException, members: Mapping[str, Any]) -> tuple[int, bytes]:
     """HTTP status and body for an error."""
     return shown(error).http_status, orjson.dumps(document(error, members))

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from contextlib import suppress
 
-from turnout_runtime.errors import Draining, MethodNotAllowed, NotFound, RequestError
+from turnout_runtime.errors import Draining, MethodNotAllowed, NotFound, Overloaded, RequestError
 from turnout_runtime.predict.dataplane import Dataplane
 from turnout_runtime.predict.route import route_of
 from turnout_runtime.serve.api.endpoint import Endpoint, Endpoints, Handler
+from turnout_runtime.serve.api.feedback import PATIENCE, Feedback, Keeper
 from turnout_runtime.serve.api.openapi import OpenApi
 from turnout_runtime.serve.api.predict import Predictor
 from turnout_runtime.serve.api.replies import Replies
@@ -25,11 +26,15 @@ _CLOSING = Phase.CLOSING  # an enumeration's members are slow to reach
 class Api:
     """Translates between HTTP and the dataplane; the protocol below calls it."""
 
-    def __init__(self, dataplane: Dataplane, readiness: Readiness, served: Served) -> None:
+    def __init__(
+        self, dataplane: Dataplane, readiness: Readiness, served: Served, keeper: Keeper | None = None
+    ) -> None:
+        """Without a `keeper` there is no feedback."""
         self._dataplane, self._readiness = dataplane, readiness
         self._replies = Replies(readiness, served.revision)
         self._predict = Predictor(dataplane, self._replies, served.revision, served.max_body)
-        self._openapi = OpenApi(dataplane.workflow, served)
+        self._feedback = None if keeper is None else Feedback(keeper, self._replies, served.max_body)
+        self._openapi = OpenApi(dataplane.workflow, served, feedback=keeper is not None)
         self._oip = Rest(Inference(dataplane, readiness, served), dataplane, self._replies, served)
         self._endpoints = Endpoints(served.namespace, self._find)
         self._shedding = Shedding(dataplane, self._replies)
@@ -38,6 +43,8 @@ class Api:
     def _find(self, objective: str | None, path: str) -> Endpoint | None:
         if path == "/predict" and objective is not None:
             return Endpoint(objective, {b"POST": self._predict}, limited=True)
+        if path == "/feedback" and objective is not None and self._feedback is not None:
+            return Endpoint(objective, {b"POST": self._feedback}, feedback=True)
         if path == "/openapi.json":
             return Endpoint(objective or "", {b"GET": lambda request, _: self._document(request, objective)})
         return self._oip.endpoint(objective, path)
@@ -58,11 +65,20 @@ class Api:
             if endpoint.limited:
                 request.route = route_of(endpoint.objective, request.headers)
         if request.route is None:
-            return None
+            return self._begin_feedback(request) if request.endpoint.feedback else None
         if self._readiness.phase is _CLOSING:
             return self.refuse(request, Draining("try again, another replica answers"))
         if not self._remembers and self._dataplane.overloaded(self._predict.coming):  # memory needs no place
             return self._shedding.shed(request)
+        return None
+
+    def _begin_feedback(self, request: Request) -> bytes | None:
+        """It is turned away like a prediction: what it costs is taken from these."""
+        request.patience = PATIENCE
+        if self._readiness.phase is _CLOSING:
+            return self.refuse(request, Draining("try again, another replica answers"))
+        if self._dataplane.overloaded(self._predict.coming):
+            return self.refuse(request, Overloaded("queue_full"))
         return None
 
     def _other_method(self, request: Request, endpoint: Endpoint) -> bytes:
@@ -83,6 +99,8 @@ class Api:
             self._locate(request)
         if request.route is not None:
             return self._replies.failure(request, self._dataplane.refuse(request.route, error))
+        if self._feedback is not None and request.endpoint is not None and request.endpoint.feedback:
+            return self._feedback.refuse(request, error)
         return self._replies.problem(request, error, allow="GET, HEAD, OPTIONS, POST")
 
     def _locate(self, request: Request) -> None:

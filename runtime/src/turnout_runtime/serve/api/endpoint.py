@@ -22,13 +22,14 @@ class Endpoint(NamedTuple):
     """Methods of a path, and the objective that its predictions are for.
 
     `limited` are paths that cost an execution, so that the pod may turn their requests away; `oip` those that speak
-    the Open Inference Protocol.
+    the Open Inference Protocol. `feedback` is not about a prediction to come, but leaves rows of its own.
     """
 
     objective: str
     methods: Mapping[bytes, Handler]
     limited: bool = False
     oip: bool = False
+    feedback: bool = False
 
     @property
     def allow(self) -> str:

@@ -18,6 +18,7 @@ from turnout_runtime.errors import (
     RequestTooSlow,
     UnsupportedEncoding,
 )
+from turnout_runtime.serve.api import openapi_feedback
 from turnout_runtime.serve.api.replies import RETRY_AFTER_SECONDS
 from turnout_runtime.serve.problems import BASE
 from turnout_runtime.serve.served import Served
@@ -62,29 +63,35 @@ _HEADERS = (
 class OpenApi:
     """Documents by objective, made when they are first asked for."""
 
-    def __init__(self, workflow: Workflow, served: Served) -> None:
-        self._workflow, self._served = workflow, served
+    def __init__(self, workflow: Workflow, served: Served, *, feedback: bool) -> None:
+        """`feedback`: whether it is taken."""
+        self._workflow, self._served, self._feedback = workflow, served, feedback
         self._documents: dict[str | None, bytes] = {}
 
     def document(self, objective: str | None) -> bytes:
         """OpenAPI 3.1 as JSON; without an objective it is a parameter of the path."""
         known = self._documents.get(objective)
         if known is None:
-            known = orjson.dumps(openapi(self._workflow, self._served, objective))
+            known = orjson.dumps(openapi(self._workflow, self._served, objective, feedback=self._feedback))
             if len(self._documents) < _MAX_DOCUMENTS:
                 self._documents[objective] = known
         return known
 
 
-def openapi(workflow: Workflow, served: Served, objective: str | None) -> _Schema:
+def openapi(workflow: Workflow, served: Served, objective: str | None, *, feedback: bool = False) -> _Schema:
     """The document as JSON holds it."""
     request, answer = request_schema(workflow, _REF), decision_schema(workflow, _REF)
     schemas = {**request.pop("$defs", {}), **answer.pop("$defs", {})}
     schemas |= {"PredictionRequest": request, "PredictionAnswer": answer, "Problem": _PROBLEM}
-    path = f"/v1/{served.namespace}/{objective or '{objective}'}/predict"
-    item: _Schema = {"post": _predict(served)}
+    paths: _Schema = {"predict": {"post": _predict(served)}}
+    if feedback:
+        schemas |= openapi_feedback.SCHEMAS
+        failures = _failures(openapi_feedback.ERRORS)
+        paths["feedback"] = {"post": openapi_feedback.operation(served.max_body, _REVISION, failures)}
     if objective is None:
-        item["parameters"] = [_OBJECTIVE]
+        for item in paths.values():
+            item["parameters"] = [_OBJECTIVE]
+    base = f"/v1/{served.namespace}/{objective or '{objective}'}"
     return {
         "openapi": "3.1.0",
         "info": {
@@ -92,7 +99,7 @@ def openapi(workflow: Workflow, served: Served, objective: str | None) -> _Schem
             "version": served.revision,
             "description": (type(workflow).__doc__ or "").strip() or "Predictions",
         },
-        "paths": {path: item},
+        "paths": {f"{base}/{name}": item for name, item in paths.items()},
         "components": {"schemas": schemas},
     }
 
@@ -117,9 +124,13 @@ def _predict(served: Served) -> _Schema:
         },
         "responses": {
             "200": {"description": "The decision", "headers": _REVISION, "content": content},
-            **{str(error.http_status): _failure(error) for error in _ERRORS},
+            **_failures(_ERRORS),
         },
     }
+
+
+def _failures(errors: tuple[type[RequestError], ...]) -> _Schema:
+    return {str(error.http_status): _failure(error) for error in errors}
 
 
 def _failure(error: type[RequestError]) -> _Schema:
@@ -147,6 +158,15 @@ _PROBLEM: _Schema = {
         "detail": {"type": "string"},
         "prediction_id": {"type": "string"},
         "request_id": {"type": "string"},
+        "rows": {
+            "description": "Rows of feedback that are wrong, counted from 0",
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"row": {"type": "integer"}, "detail": {"type": "string"}},
+                "required": ["row", "detail"],
+            },
+        },
     },
     "required": ["type", "title", "status", "detail"],
 }

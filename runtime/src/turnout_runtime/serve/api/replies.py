@@ -1,6 +1,7 @@
 """How everything that is answered on the prediction port looks."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
@@ -14,7 +15,7 @@ JSON = b"application/json"
 PROBLEM = b"application/problem+json"
 RETRY_AFTER_SECONDS = 1
 _READY = Phase.READY  # an enumeration's members are slow to reach
-_NONE: Mapping[str, str | None] = {}
+_NONE: Mapping[str, Any] = {}
 
 
 class Replies:
@@ -38,13 +39,18 @@ class Replies:
         self.settle(request)
         return respond(request, 200, JSON, body, self.lines)
 
+    def accepted(self, request: Request, body: bytes) -> bytes:
+        """202 with a JSON body."""
+        self.settle(request)
+        return respond(request, 202, JSON, body, self.lines)
+
     def failure(self, request: Request, prediction: Prediction) -> bytes:
         """The problem that a prediction ended in."""
         assert prediction.error is not None
         return self.problem(request, prediction.error, members=ids(prediction))
 
     def problem(
-        self, request: Request, error: BaseException, allow: str = "POST", members: Mapping[str, str | None] = _NONE
+        self, request: Request, error: BaseException, allow: str = "POST", members: Mapping[str, Any] = _NONE
     ) -> bytes:
         """A problem document; `allow` is for methods that are not allowed."""
         self.settle(request)

@@ -239,7 +239,8 @@ class Intake:
         if request is None:
             return
         limits = self._limits
-        part, limit = ("body", limits.body_seconds) if request.started else ("head", limits.head_seconds)
+        patience = limits.body_seconds if request.patience is None else request.patience
+        part, limit = ("body", patience) if request.started else ("head", limits.head_seconds)
         if now - self._since > limit:
             self._refuse(request, RequestTooSlow(f"its {part} was not complete within {limit:g} s"))
 

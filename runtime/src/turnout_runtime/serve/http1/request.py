@@ -11,7 +11,7 @@ class Request:
 
     `started` is when the head was complete, in seconds of the performance counter. `refusal` is the answer (bytes, or
     one on its way) where one was given before the body was read. `keep_alive` may still be cleared by whoever answers.
-    `endpoint` and `route` belong to the application.
+    `endpoint` and `route` belong to the application; so does `patience`, seconds for the body where not the limits'.
     """
 
     __slots__ = (
@@ -22,6 +22,7 @@ class Request:
         "keep_alive",
         "method",
         "old",
+        "patience",
         "refusal",
         "route",
         "size",
@@ -42,6 +43,7 @@ class Request:
         """Whether it is HTTP/1.0."""
         self.refusal: Any = None
         self.endpoint: Any = None
+        self.patience: float | None = None
         self.route: Any = None
 
     def add_header(self, name: bytes, value: bytes) -> None:
