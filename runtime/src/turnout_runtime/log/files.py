@@ -1,97 +1,200 @@
-"""The log's files: appended to, rotated by size, and never more of them than allowed."""
+"""Writes segments: blocks appended, sealed by size and age, and never more of them than allowed."""
 
+import errno
+import fcntl
 import os
-import re
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-_NAME = re.compile(r"predictions-(\d{8}T\d{9}Z)-(\d+)-(\d+)\.jsonl")
+from turnout_runtime.log.read import blocks_of, log_files
+from turnout_runtime.log.segments import HEADER, KINDS, Kind, Segment, frame, moment, segment_of
+
+__all__ = ["DirectoryFull", "LogFiles", "log_files"]
+_MOST = 1024  # files, however small: they are sealed by age, too
 
 
-def log_files(directory: Path) -> list[Path]:
-    """The directory's log files, oldest first."""
-    found = [(match, path) for path in directory.iterdir() if (match := _NAME.fullmatch(path.name))]
-    return [path for match, path in sorted(found, key=lambda item: _order(item[0]))]
+class DirectoryFull(OSError):
+    """The log has all the room that it may have."""
 
-
-def _order(match: re.Match[str]) -> tuple[str, int, int]:
-    return match[1], int(match[2]), int(match[3])
+    def __init__(self) -> None:
+        super().__init__(errno.EDQUOT, "the log's directory is full")
 
 
 class LogFiles:
-    """Appends whole chunks of lines to files of at most `max_bytes`, of which at most `max_files` are kept.
+    """Appends blocks to segments of at most `max_bytes`; all in the directory have at most `max_files` times that.
 
-    Files that an earlier process left in the directory count, and so do those of other processes that write there now;
-    whichever was written to least recently goes first.
+    What earlier and other processes have left there counts. The oldest sealed segments make room for new rows, or, with
+    `keep_oldest`, new rows are refused while there is none. May be used by several threads.
     """
 
-    def __init__(self, directory: Path, max_bytes: int, max_files: int) -> None:
-        now = datetime.now(UTC)
-        self._prefix = f"predictions-{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z-{os.getpid()}"
-        self._directory, self._max_files = directory, max_files
-        self.max_bytes = max_bytes
-        self._number = 0
-        self._size = 0
+    def __init__(
+        self,
+        directory: Path,
+        max_bytes: int,
+        max_files: int,
+        *,
+        kind: Kind = "predictions",
+        max_age: float = 60.0,
+        sync: bool = False,
+        keep_oldest: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`max_age` in seconds; with `sync` a block is on the disk, not only with the kernel, when `append` returns."""
+        self._name = Segment(moment(datetime.now(UTC)), os.getpid(), 0, kind, open=True)
+        self.directory, self._max_bytes, self._max_files = directory, max_bytes, max_files
+        self._max_age, self._sync, self._keep_oldest, self._clock = max_age, sync, keep_oldest, clock
+        self._lock = threading.Lock()
         self._file: int | None = None
+        self._size = self._rows = 0
+        self._began = 0.0
+        self._sealed: dict[Path, int] = {}
+        self.written_bytes = 0
+        self.pruned = 0
+        """Rows that had to make room."""
+
+    @property
+    def longest(self) -> int:
+        """Bytes of the longest line that fits."""
+        return self._max_bytes - HEADER
 
     @property
     def room(self) -> int:
-        """Bytes that still fit in the current file."""
-        return self.max_bytes - self._size if self._file is not None else 0
+        """Bytes of lines that still fit in the current segment."""
+        return self.longest - self._size if self._file is not None else self.longest
 
-    def append(self, chunk: bytes) -> None:
-        """Write all of the chunk (at most `max_bytes`) into one file, or raise `OSError` and leave nothing of it."""
-        if self._file is None or len(chunk) > self.room or os.fstat(self._file).st_nlink == 0:
-            self._rotate()  # also when another process had to make place, and this file was the oldest
-        assert self._file is not None
-        try:
-            self._write(self._file, chunk)
-        except OSError:
-            self._undo()
-            raise
-        self._size += len(chunk)
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Write the lines (together at most `longest` bytes) as one block.
+
+        Raises `OSError`, `DirectoryFull` among them, and leaves nothing of them then.
+        """
+        block = frame(lines)
+        with self._lock:
+            if self._file is None or len(block) > self._max_bytes - self._size or not os.fstat(self._file).st_nlink:
+                self._begin()  # also where somebody has deleted it
+            assert self._file is not None
+            try:
+                self._write(self._file, block)
+                if self._sync:
+                    os.fdatasync(self._file)
+            except OSError:
+                self._undo()
+                raise
+            self._size += len(block)
+            self._rows += len(lines)
+            self.written_bytes += len(block)
+
+    def seal_old(self) -> None:
+        """Seal the current segment if it is old enough."""
+        with self._lock:
+            if self._file is not None and self._clock() - self._began >= self._max_age:
+                self._seal()
+
+    def seal(self) -> None:
+        """Complete the current segment; the next append begins another."""
+        with self._lock:
+            self._seal()
 
     @staticmethod
-    def _write(file: int, chunk: bytes) -> None:
-        rest = memoryview(chunk)
+    def _write(file: int, block: bytes) -> None:
+        rest = memoryview(block)
         while rest:
             rest = rest[os.write(file, rest) :]
 
     def _undo(self) -> None:
-        """Cut off a chunk that was written in part; a file that refuses even that is left for a new one."""
+        """Cut off a block that was written in part; readers skip one that refuses even that."""
         assert self._file is not None
         try:
             os.ftruncate(self._file, self._size)
         except OSError:
-            self.close()
+            self._abandon()
 
-    def _rotate(self) -> None:
-        self.close()
-        self._prune()
-        self._number += 1
-        path = self._directory / f"{self._prefix}-{self._number}.jsonl"
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        self._size = 0
-
-    def _prune(self) -> None:
-        """Make place for one more file, by count and by bytes."""
-        files = sorted(_stats(self._directory), key=lambda item: item[1].st_mtime_ns)
-        total = sum(stat.st_size for _, stat in files)
-        while files and (len(files) >= self._max_files or total > self.max_bytes * (self._max_files - 1)):
-            path, stat = files.pop(0)
-            path.unlink(missing_ok=True)
-            total -= stat.st_size
-
-    def close(self) -> None:
-        """Close the current file; the next append opens another."""
+    def _abandon(self) -> None:
+        """Leave the file as it is: it is recovered as that of a dead writer."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
+    def _begin(self) -> None:
+        self._seal()
+        self._make_room()
+        while (file := self._created()) is None:
+            continue
+        self._file, self._size, self._rows, self._began = file, 0, 0, self._clock()
+        self._settle()
 
-def _stats(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    for path in log_files(directory):
-        with suppress(FileNotFoundError):  # another process has pruned meanwhile
-            yield path, path.stat()
+    def _created(self) -> int | None:
+        """A new segment, locked; None where the name is taken, or somebody took it for that of a dead writer."""
+        self._name = self._name._replace(number=self._name.number + 1)
+        if (self.directory / self._name._replace(open=False).name).exists():
+            return None
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        try:
+            file = os.open(self.directory / self._name.name, flags, 0o644)
+        except FileExistsError:
+            return None
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file).st_nlink:
+            return file
+        os.close(file)
+        return None
+
+    def _seal(self) -> None:
+        """A segment that refuses is left to be recovered."""
+        if self._file is None:
+            return
+        path = self.directory / self._name.name
+        sealed = self.directory / self._name._replace(open=False).name
+        with suppress(OSError):
+            if not self._rows:
+                path.unlink()
+            elif os.fstat(self._file).st_nlink:
+                path.rename(sealed)
+                self._sealed[sealed] = self._rows
+                self._settle()
+        self._abandon()
+
+    def _settle(self) -> None:
+        """Have the directory's entries on the disk, too."""
+        if self._sync:
+            directory = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+
+    def _make_room(self) -> None:
+        """For one more segment."""
+        there = self._there()
+        total, most = sum(size for _, _, size in there), max(_MOST, self._max_files)
+        sealed = sorted((segment, path, size) for segment, path, size in there if not segment.open)
+        count = len(there)
+        while total > self._max_bytes * (self._max_files - 1) or count >= most:
+            if self._keep_oldest:
+                raise DirectoryFull
+            if not sealed:
+                break
+            _, path, size = sealed.pop(0)
+            total, count = total - size, count - 1
+            self._prune(path)
+
+    def _there(self) -> list[tuple[Segment, Path, int]]:
+        found = []
+        with os.scandir(self.directory) as entries:
+            for entry in entries:
+                if (segment := segment_of(entry.name)) is not None and segment.kind in KINDS:
+                    with suppress(FileNotFoundError):  # another process has pruned or sealed it meanwhile
+                        found.append((segment, Path(entry.path), entry.stat().st_size))
+        names = {path for _, path, _ in found}
+        self._sealed = {path: rows for path, rows in self._sealed.items() if path in names}
+        return found
+
+    def _prune(self, path: Path) -> None:
+        known = self._sealed.pop(path, None)
+        rows = sum(block.rows for block in blocks_of(path)) if known is None else known
+        with suppress(FileNotFoundError):  # another process was faster, and has counted them
+            path.unlink()
+            self.pruned += rows

@@ -16,7 +16,8 @@ KINDS: tuple[Kind, ...] = ("predictions", "feedback")
 SEALED, OPEN = ".jsonl", ".jsonl.open"
 _NAME = re.compile(r"(predictions|feedback)-(\d{8}T\d{9}Z)-(\d+)-(\d+)\.jsonl(\.open)?")
 _HEADER = re.compile(rb"#(\d{1,9}) (\d{1,12}) ([0-9a-f]{8})\n")
-_LONGEST = len("#123456789 123456789012 01234567\n")
+HEADER = len("#123456789 123456789012 01234567\n")
+"""Bytes of the longest header."""
 _PIECE = 1024**2
 
 
@@ -87,7 +88,7 @@ def blocks(file: BinaryIO, start: int = 0) -> Iterator[Block]:
 
 def _block_at(file: BinaryIO, place: int) -> Block | None:
     file.seek(place)
-    match = _HEADER.fullmatch(file.readline(_LONGEST))
+    match = _HEADER.fullmatch(file.readline(HEADER))
     if match is None:
         return None
     rows, size = int(match[1]), int(match[2])
@@ -102,12 +103,15 @@ def _block_at(file: BinaryIO, place: int) -> Block | None:
 
 
 def _next(file: BinaryIO, place: int) -> int | None:
-    """Where the next line that might be a header begins; no JSON line begins like one."""
-    file.seek(place)
+    """Where the next thing that looks like a header begins; no JSON line ends like one."""
+    begin = place + 1
+    file.seek(begin)
+    rest = b""
     while piece := file.read(_PIECE):
-        found = piece.find(b"\n#")
-        if found >= 0:
-            return place + found + 1
-        place += len(piece) - 1 if len(piece) > 1 else 1  # the newline may be the last byte
-        file.seek(place)
+        found = _HEADER.search(rest + piece)
+        if found is not None:
+            return begin + found.start()
+        seen = rest + piece
+        rest = seen[-HEADER:]
+        begin += len(seen) - len(rest)
     return None

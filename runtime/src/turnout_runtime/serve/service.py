@@ -128,4 +128,12 @@ def _open_log(config: RuntimeConfig) -> LogWriter:
         raise ConfigInvalid(f"predictionLog.directory {settings.directory}: {error.strerror}") from error
     if not os.access(settings.directory, os.W_OK | os.X_OK):
         raise ConfigInvalid(f"predictionLog.directory {settings.directory} is not writable for uid {os.getuid()}")
-    return LogWriter(LogFiles(settings.directory, settings.max_file_bytes, settings.max_files))
+    files = LogFiles(
+        settings.directory,
+        settings.max_file_bytes,
+        settings.max_files,
+        max_age=settings.max_age_seconds,
+        sync=settings.sync,
+        keep_oldest=settings.when_full == "dropNewest",
+    )
+    return LogWriter(files, flush=settings.flush_seconds, loss=settings.shipped)

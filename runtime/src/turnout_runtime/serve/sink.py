@@ -26,6 +26,9 @@ class PredictionSink:
 
     def __call__(self, prediction: Prediction) -> None:
         """Count it, log its record, and tell what failed, at most once a second for each type of error: soon."""
+        if self._records.immediate:
+            self._take(prediction)
+            return
         if not self._fresh:
             asyncio.get_running_loop().call_soon(self._tell_all)
         self._fresh.append(prediction)
@@ -44,7 +47,7 @@ class PredictionSink:
             ValueError,
             RecursionError,
         ) as error:  # odd things in facts or features
-            self._records.dropped["not_encodable"] += 1
+            self._records.drop("not_encodable")
             self._tell(prediction, "record not encodable", error)
         if prediction.status == "error" and prediction.error is not None:
             self._tell(prediction, "prediction failed", prediction.error)

@@ -9,10 +9,10 @@ from turnout_runtime.log.record import Identity
 from turnout_runtime.log.writer import LogWriter
 from turnout_runtime.predict.dataplane import Dataplane
 from turnout_runtime.serve.metrics.facts import fact_metrics
+from turnout_runtime.serve.metrics.log import log_metrics
 from turnout_runtime.serve.metrics.memory import memory_metrics
 from turnout_runtime.serve.metrics.models import model_metrics
 from turnout_runtime.serve.metrics.requests import RequestCounts
-from turnout_runtime.telemetry.tally import counter
 
 __all__ = ["ServingMetrics"]
 
@@ -31,11 +31,6 @@ class ServingMetrics(Collector):
         yield from memory_metrics(self._plane.cache, self._plane.idempotency)
         yield from fact_metrics(self._plane.facts)
         yield from model_metrics(self._plane.workflow.models)
-        yield from self._log_metrics()
+        yield from log_metrics(self._log)
         info = {"revision": self._identity.revision, "bundle_digest": self._identity.bundle_digest}
         yield InfoMetricFamily("turnout", "What serves here", info)
-
-    def _log_metrics(self) -> Iterator[Metric]:
-        dropped = [((reason,), count) for reason, count in self._log.dropped.items()]
-        yield counter("turnout_log_records", "Prediction records written", (), [((), self._log.written)])
-        yield counter("turnout_log_dropped", "Prediction records lost", ("reason",), dropped)
