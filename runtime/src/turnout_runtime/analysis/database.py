@@ -22,7 +22,6 @@ def database() -> Iterator[Any]:
         settings: dict[str, Any] = {
             "temp_directory": scratch,
             "memory_limit": f"{_memory(_CGROUP)}B",
-            "autoinstall_known_extensions": False,
             "python_enable_replacements": False,
             "preserve_insertion_order": False,
         }

@@ -1,16 +1,20 @@
 """Single records, as they were written: also fields that this version does not know."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from turnout_runtime.analysis.database import database
-from turnout_runtime.analysis.lines import blocks
+from turnout_runtime.analysis.lines import pieces
+from turnout_runtime.analysis.relation import table_of
 from turnout_runtime.analysis.source import LogSource
-from turnout_runtime.offline.sql import listed, quoted
+from turnout_runtime.offline.sql import literal, quoted
 
 Record = Mapping[str, Any]
+_BLOCK = 1024
+_ZONED = "TIMESTAMP WITH TIME ZONE"
 
 
 def find(source: LogSource, field: str, value: str) -> list[Record]:
@@ -21,9 +25,9 @@ def find(source: LogSource, field: str, value: str) -> list[Record]:
 def _in_lines(source: LogSource, field: str, value: str) -> Iterator[Record]:
     needle = orjson.dumps(value)
     for path in source.lines:
-        for block in blocks(path):
-            if needle in block:
-                yield from _matching(block, needle, field, value)
+        for piece in pieces(path):
+            if needle in piece.lines:
+                yield from _matching(piece.lines, needle, field, value)
 
 
 def _matching(block: bytes, needle: bytes, field: str, value: str) -> Iterator[Record]:
@@ -42,12 +46,18 @@ def parsed(line: bytes) -> Record | None:
 
 
 def _in_parquet(source: LogSource, field: str, value: str) -> Iterator[Record]:
-    if not source.parquet:
-        return
-    table = f"read_parquet({listed(source.parquet)}, union_by_name = true, hive_partitioning = false)"
-    time = "strftime(time, '%Y-%m-%dT%H:%M:%S.%fZ') AS time"
     with database() as connection:
-        matching = f"SELECT * REPLACE ({time}) FROM {table} WHERE {quoted(field)} = ?"
-        cursor = connection.execute(f"SELECT CAST(to_json(r) AS VARCHAR) FROM ({matching}) r", [value])
-        for (text,) in cursor.fetchall():
+        paths = source.parquet(connection, "predictions")
+        for text in as_json(connection, paths, f"{quoted(field)} = {literal(value)}") if paths else ():
             yield orjson.loads(text)
+
+
+def as_json(connection: Any, paths: Sequence[Path], where: str) -> Iterator[str]:
+    """Rows of Parquet files as lines of the log have them."""
+    table = table_of(paths)
+    times = [name for name, of, *_ in connection.execute(f"DESCRIBE FROM {table}").fetchall() if of == _ZONED]
+    replaced = ", ".join(f"strftime({quoted(name)}, '%Y-%m-%dT%H:%M:%S.%fZ') AS {quoted(name)}" for name in times)
+    rows = f"SELECT *{f' REPLACE ({replaced})' if times else ''} FROM {table} WHERE {where}"
+    cursor = connection.execute(f"SELECT CAST(to_json(r) AS VARCHAR) FROM ({rows}) r")
+    while block := cursor.fetchmany(_BLOCK):
+        yield from (text for (text,) in block)

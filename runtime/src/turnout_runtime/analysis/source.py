@@ -1,102 +1,119 @@
-"""Where predictions are read from: the one place that knows what a log's files are.
+"""Where predictions and feedback are read from: the one place that knows what a log's files are.
 
-Today pods write JSON Lines; Parquet files below the same folders are read as well, and both are one relation. A line
-that is half written, or no record, is left out and can be counted.
+Segments of pods and Parquet of sinks are one relation, here or in an object store. What is there is found when a source
+is made; files of a store are fetched when they are first read, only those whose hour may count.
 """
 
 from collections.abc import Sequence
-from glob import glob, has_magic
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
-from turnout_runtime.analysis.schema import FIELDS, TYPES
-from turnout_runtime.errors import LogInvalid
-from turnout_runtime.log.files import log_files
-from turnout_runtime.offline.sql import listed, literal, quoted
+from turnout_runtime.analysis.places import LogFile, Range, files_of
+from turnout_runtime.analysis.readable import readable
+from turnout_runtime.analysis.relation import KEY, MERGED_PREFIX, of_lines, of_none, of_parquet, superseded, within
+from turnout_runtime.log.segments import Kind
+from turnout_runtime.offline.place import LocalFolder
+from turnout_runtime.scratch import scratch
 
-VIEW = "predictions"
-_LINES = "_lines"
+VIEW, FEEDBACK = "predictions", "feedback"
+_FETCHERS = 8
+_ALL = Range()
 
 
 class LogSource:
-    """The predictions below some folders, files and patterns; the files are found when it is made."""
+    """The log below some folders, files, patterns and URLs; of a range of time only the records in it."""
 
-    def __init__(self, places: Sequence[str | Path]) -> None:
+    def __init__(self, places: Sequence[str | Path], during: Range = _ALL) -> None:
         """Raises `LogInvalid` for a place that does not exist; one without files yet is an empty log."""
-        self._places = [str(place) for place in places]
-        self.lines, self.parquet = self._found()
+        self._places, self.during = [str(place) for place in places], during
+        self.found = files_of(self._places, during)
+        self.damaged: dict[Kind, int] = {"predictions": 0, "feedback": 0}
+        self._headers = 0
+        self._here: dict[str, Path] = {}
+        self._stack = ExitStack()
+        self._scratch: Path | None = None
+        finalize(self, self._stack.close)
 
-    def _found(self) -> tuple[list[Path], list[Path]]:
-        lines: dict[Path, None] = {}
-        parquet: dict[Path, None] = {}
-        for place in self._places:
-            for path in _paths(place):
-                folders = sorted({path, *(below.parent for below in path.rglob("*.jsonl"))}) if path.is_dir() else []
-                lines.update(dict.fromkeys(file for folder in folders for file in log_files(folder)))
-                parquet.update(dict.fromkeys(sorted(path.rglob("*.parquet")) if path.is_dir() else ()))
-                if path.is_file():
-                    (parquet if path.suffix == ".parquet" else lines)[path] = None
-        return list(lines), list(parquet)
-
-    def refresh(self) -> list[Path]:
-        """Find the files anew; the JSON Lines among them, which are those that grow."""
-        self.lines, self.parquet = self._found()
-        return self.lines
+    @property
+    def lines(self) -> list[Path]:
+        """The segments of predictions, fetched; of each folder the oldest first."""
+        return list(self._fetched([file for file in self.found if _is(file, "predictions", False)]))
 
     @property
     def files(self) -> list[Path]:
-        """All files: JSON Lines of each folder oldest first, then Parquet."""
-        return [*self.lines, *self.parquet]
+        """All files on this machine that belong to the log, or that views read of it."""
+        local = [Path(file.place) for file in self.found if isinstance(file.folder, LocalFolder)]
+        return list(dict.fromkeys((*local, *self._here.values())))
+
+    def refresh(self) -> list[Path]:
+        """Find the files anew; the segments of predictions, which are those that grow."""
+        self.found = files_of(self._places, self.during)
+        return self.lines
 
     def view(self, connection: Any) -> None:
         """Make the view `predictions`, typed as the schema says, in a DuckDB connection."""
-        parts = []
-        if self.lines:
-            connection.execute(f"CREATE OR REPLACE TEMP VIEW {_LINES} AS {_json_lines(self.lines)}")
-            parts.append(f"SELECT * FROM {_LINES} WHERE prediction_id IS NOT NULL")
-        if self.parquet:
-            parts.append(_parquet(connection, self.parquet))
-        if not parts:
-            empty = ", ".join(f"CAST(NULL AS {field.type}) AS {quoted(field.name)}" for field in FIELDS)
-            parts.append(f"SELECT {empty} WHERE false")
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW {VIEW} AS {' UNION ALL BY NAME '.join(parts)}")
+        self._view(connection, "predictions")
+
+    def feedback(self, connection: Any) -> bool:
+        """Make the view `feedback` likewise; whether there is any file of it."""
+        self._view(connection, "feedback")
+        return any(file.kind == "feedback" for file in self.found)
 
     def unreadable(self, connection: Any) -> int:
-        """Lines that are no records, such as one that is just being written; reads the whole log."""
-        if not self.lines:
+        """Lines of predictions that are no records; reads all segments, after `view`."""
+        if not any(_is(file, "predictions", False) for file in self.found):
             return 0
-        return int(connection.execute(f"SELECT count(*) FROM {_LINES} WHERE prediction_id IS NULL").fetchone()[0])
+        select = "SELECT count(*) FROM _predictions_lines WHERE prediction_id IS NULL"
+        return int(connection.execute(select).fetchone()[0]) - self._headers
+
+    def parquet(self, connection: Any, kind: Kind) -> list[Path]:
+        """The Parquet files that count, fetched."""
+        files = [file for file in self.found if _is(file, kind, True)]
+        merged = self._fetched([file for file in files if Path(file.name).name.startswith(MERGED_PREFIX)])
+        gone = superseded(connection, merged)
+        return list(self._fetched([file for file in files if file.place not in gone]))
+
+    def _view(self, connection: Any, kind: Kind) -> None:
+        segments = self._fetched([file for file in self.found if _is(file, kind, False)])
+        lines = readable(list(segments), self._folder(f"copies-{kind}")) if segments else []
+        parquet = self.parquet(connection, kind)
+        self._here |= {str(each.path): each.path for each in lines}
+        self.damaged[kind] = sum(each.damaged for each in lines)
+        parts = [of_none(kind)] if not lines and not parquet else []
+        if lines:
+            table = f"_{kind}_lines"
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS {of_lines(kind, [r.path for r in lines])}")
+            parts.append(f"SELECT * FROM {table} WHERE {KEY[kind]} IS NOT NULL{within(kind, self.during)}")
+            self._headers = sum(each.headers for each in lines) if kind == "predictions" else self._headers
+        if parquet:
+            parts.append(of_parquet(connection, kind, parquet) + within(kind, self.during))
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {kind} AS {' UNION ALL BY NAME '.join(parts)}")
+
+    def _fetched(self, files: Sequence[LogFile]) -> dict[Path, LogFile]:
+        """The files on this machine."""
+        with ThreadPoolExecutor(_FETCHERS) as threads:
+            for file, path in zip(files, threads.map(self._fetch, files), strict=True):
+                self._here[file.place] = path
+        return {self._here[file.place]: file for file in files}
+
+    def _fetch(self, file: LogFile) -> Path:
+        if isinstance(file.folder, LocalFolder):
+            return Path(file.place)
+        if (path := self._here.get(file.place)) is not None:
+            return path
+        root = file.place.removesuffix(file.name).replace("/", "_")
+        return file.folder.fetch(file.name, self._folder(root))
+
+    def _folder(self, name: str) -> Path:
+        if self._scratch is None:
+            self._scratch = self._stack.enter_context(scratch())
+        folder = self._scratch / name
+        folder.mkdir(exist_ok=True)
+        return folder
 
 
-def _paths(place: str) -> list[Path]:
-    """The folders or files that a place means."""
-    if Path(place).exists():
-        return [Path(place)]
-    there = sorted(map(Path, glob(place, recursive=True))) if has_magic(place) else []
-    found = [path for path in there if _is_log(path)]
-    if not found:
-        raise LogInvalid(f"{place}: there is no such folder: give the log's directory, or a pattern like 'logs/*'")
-    return found
-
-
-def _is_log(path: Path) -> bool:
-    """Whether a pattern means this, too; a file that somebody names himself is taken as it is."""
-    return path.is_dir() or path.suffix == ".parquet" or path in log_files(path.parent)
-
-
-def _json_lines(paths: Sequence[Path]) -> str:
-    """A value of another type than the schema's is NULL, and a line that is no JSON a row of NULLs."""
-    columns = ", ".join(f"{quoted(field.name)}: {literal(field.type)}" for field in FIELDS)
-    options = f"columns = {{{columns}}}, format = 'newline_delimited', ignore_errors = true"
-    return f"SELECT * FROM read_json({listed(paths)}, {options})"
-
-
-def _parquet(connection: Any, paths: Sequence[Path]) -> str:
-    """Files of an older schema lack columns; those of a newer one may have more, which are left out."""
-    table = f"read_parquet({listed(paths)}, union_by_name = true, hive_partitioning = false)"
-    there = {name for name, *_ in connection.execute(f"DESCRIBE FROM {table}").fetchall()}
-    if "prediction_id" not in there:
-        raise LogInvalid(f"{paths[0]}: no column prediction_id: this is no prediction log")
-    columns = (f"CAST({quoted(name) if name in there else 'NULL'} AS {kind}) AS {quoted(name)}"
-               for name, kind in TYPES.items())  # fmt: skip
-    return f"SELECT {', '.join(columns)} FROM {table} WHERE prediction_id IS NOT NULL"
+def _is(file: LogFile, kind: Kind, parquet: bool) -> bool:
+    return file.kind == kind and file.parquet == parquet

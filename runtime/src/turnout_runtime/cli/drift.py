@@ -2,31 +2,28 @@
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from turnout_runtime.cli.parsers import Groups
+from turnout_runtime.cli.times import add_range, moment
 
 if TYPE_CHECKING:
     from turnout_runtime.evaluation.drift.report import Drift
-
-_WHEN = "RFC 3339, or 30m, 24h, 7d ago"
 
 
 def add_commands(groups: Groups) -> None:
     """Register the command."""
     drift = groups.add_parser("drift", help="what moved in the prediction log: scores, decisions, features, context")
-    drift.add_argument("--log", type=Path, nargs="+", required=True, metavar="DIR", help="log directories")
+    drift.add_argument("--log", nargs="+", required=True, metavar="LOG", help="directories, a sink's root, s3://…")
     drift.add_argument(
-        "--reference", type=Path, required=True, metavar="DIR|FILE", help="a log, or a table (.parquet, .csv, .jsonl)"
+        "--reference", required=True, metavar="LOG|FILE", help="a log, or a table (.parquet, .csv, .jsonl)"
     )
-    drift.add_argument("--since", metavar="TIME", help=f"of the records compared: {_WHEN}")
-    drift.add_argument("--until", metavar="TIME", help="before this time")
+    add_range(drift)
     drift.add_argument(
         "--where", action="append", default=[], metavar="FIELD=VALUE", help="only such records; != < > …"
     )
-    drift.add_argument("--reference-since", metavar="TIME", help="the same of the reference")
-    drift.add_argument("--reference-until", metavar="TIME")
+    drift.add_argument("--reference-since", type=moment, metavar="TIME", help="the same of the reference")
+    drift.add_argument("--reference-until", type=moment, metavar="TIME")
     drift.add_argument("--reference-where", action="append", default=[], metavar="FIELD=VALUE")
     drift.add_argument("--by", choices=("revision", "arm"), help="compare each one by itself")
     drift.add_argument("--top", type=int, default=10, metavar="N", help="columns to show (10)")
@@ -47,8 +44,7 @@ def _drift(arguments: argparse.Namespace) -> None:
 
 
 def _drifts(options: argparse.Namespace) -> "Iterator[Drift]":
-    from datetime import UTC, datetime
-
+    from turnout_runtime.analysis.places import Range
     from turnout_runtime.errors import EvaluationInvalid
     from turnout_runtime.evaluation.drift.columns import columns, grouped, sizes
     from turnout_runtime.evaluation.drift.compare import compare
@@ -57,11 +53,10 @@ def _drifts(options: argparse.Namespace) -> "Iterator[Drift]":
     from turnout_runtime.evaluation.records import records
     from turnout_runtime.evaluation.window import window
 
-    now = datetime.now(UTC)
-    past = window(options.reference_since, options.reference_until, options.reference_where, now)
-    present = window(options.since, options.until, options.where, now)
-    before = columns(past.of(reference(options.reference)))
-    groups = grouped(present.of(records(options.log)), options.by)
+    then, now = Range(options.reference_since, options.reference_until), Range(options.since, options.until)
+    past, present = window(then, options.reference_where), window(now, options.where)
+    before = columns(past.of(reference(options.reference, then)))
+    groups = grouped(present.of(records(options.log, now)), options.by)
     for option, found in (("reference", before), ("log", groups)):
         if not found:
             raise EvaluationInvalid(f"--{option}: no records there, or none in its window")

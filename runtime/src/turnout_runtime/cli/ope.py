@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from turnout_runtime.cli.parsers import Groups
+from turnout_runtime.cli.times import add_range
 
 if TYPE_CHECKING:
     from turnout_runtime.evaluation.policy.report import Evaluation
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 def add_commands(groups: Groups) -> None:
     """Register the command."""
     ope = groups.add_parser("ope", help="off-policy evaluation: what another policy would have earned, from the log")
-    ope.add_argument("--log", type=Path, nargs="+", required=True, metavar="DIR", help="log directories")
+    ope.add_argument("--log", nargs="+", required=True, metavar="LOG", help="directories, a sink's root, s3://…")
     ope.add_argument(
         "--rewards", type=Path, required=True, metavar="FILE", help="table with prediction_id and reward (or label)"
     )
@@ -26,8 +27,7 @@ def add_commands(groups: Groups) -> None:
         "--arm", action="append", default=[], type=_arm, metavar="ARM=DIR", help="with --bundle: each arm's own bundle"
     )
     ope.add_argument("--propensity", metavar="FIELD", help="with --bundle: a decision's own propensity in the log")
-    ope.add_argument("--since", metavar="TIME", help="of the records: RFC 3339, or 30m, 24h, 7d ago")
-    ope.add_argument("--until", metavar="TIME", help="before this time")
+    add_range(ope)
     ope.add_argument("--where", action="append", default=[], metavar="FIELD=VALUE", help="only such records")
     ope.add_argument("--level", type=_level, default=0.95, metavar="SHARE", help="of the intervals (0.95)")
     ope.add_argument("--min-effective", type=float, default=100.0, metavar="N", help="least effective sample (100)")
@@ -62,8 +62,7 @@ def _ope(arguments: argparse.Namespace) -> None:
 
 
 def _evaluation(options: argparse.Namespace) -> "Evaluation":
-    from datetime import UTC, datetime
-
+    from turnout_runtime.analysis.places import Range
     from turnout_runtime.cli.progress import bar
     from turnout_runtime.evaluation.policy.evaluate import Demand, evaluate_decisions, evaluate_split
     from turnout_runtime.evaluation.policy.rewards import read_rewards
@@ -72,7 +71,8 @@ def _evaluation(options: argparse.Namespace) -> "Evaluation":
     from turnout_runtime.evaluation.window import window
 
     rewards = read_rewards(options.rewards, options.reward)
-    log = window(options.since, options.until, options.where, datetime.now(UTC)).of(records(options.log))
+    during = Range(options.since, options.until)
+    log = window(during, options.where).of(records(options.log, during))
     demand = Demand(options.level, options.min_effective)
     if options.bundle is not None:
         propensity = options.propensity and tuple(options.propensity.split("."))

@@ -1,10 +1,10 @@
 """`turnout replay`: logged requests through another bundle."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from turnout_runtime.cli.parsers import Groups
+from turnout_runtime.cli.times import add_range
 
 if TYPE_CHECKING:
     from turnout_runtime.evaluation.replay.compare import Comparison
@@ -16,11 +16,10 @@ _SAMPLE = 500  # requests that are asked one at a time, for their latency
 def add_commands(groups: Groups) -> None:
     """Register the command."""
     replay = groups.add_parser("replay", help="answer logged requests, with their facts, by another bundle")
-    replay.add_argument("--log", type=Path, nargs="+", required=True, metavar="DIR", help="log directories")
+    replay.add_argument("--log", nargs="+", required=True, metavar="LOG", help="directories, a sink's root, s3://…")
     replay.add_argument("--bundle", required=True, metavar="DIR|TAR|URL", help="the candidate")
     replay.add_argument("--digest", metavar="sha256:…", help="of the bundle; needed for a URL")
-    replay.add_argument("--since", metavar="TIME", help="of the records: RFC 3339, or 30m, 24h, 7d ago")
-    replay.add_argument("--until", metavar="TIME", help="before this time")
+    add_range(replay)
     replay.add_argument("--where", action="append", default=[], metavar="FIELD=VALUE", help="only such records")
     replay.add_argument("--limit", type=_count, metavar="N", help="replay no more requests than this")
     replay.add_argument("--max-disagreement", type=_share, metavar="2%", help="exit with 1 if more decisions differ")
@@ -68,8 +67,8 @@ def _replay(arguments: argparse.Namespace) -> None:
 
 def _compared(arguments: argparse.Namespace) -> "tuple[Comparison, Run]":
     import time
-    from datetime import UTC, datetime
 
+    from turnout_runtime.analysis.places import Range
     from turnout_runtime.cli.progress import bar
     from turnout_runtime.errors import EvaluationInvalid
     from turnout_runtime.evaluation.records import Record, records
@@ -78,12 +77,13 @@ def _compared(arguments: argparse.Namespace) -> "tuple[Comparison, Run]":
     from turnout_runtime.evaluation.replay.report import Run
     from turnout_runtime.evaluation.window import window
 
-    chosen = window(arguments.since, arguments.until, arguments.where, datetime.now(UTC))
+    during = Range(arguments.since, arguments.until)
+    chosen = window(during, arguments.where)
     found, sample = Comparison(arguments.top), list[Record]()
     with player(arguments.bundle, arguments.digest, bar) as playing:
         began = time.perf_counter()
         with bar("replaying", arguments.limit, " requests") as tell:
-            for pair in playing.play(chosen.of(records(arguments.log)), arguments.limit):
+            for pair in playing.play(chosen.of(records(arguments.log, during)), arguments.limit):
                 found.add(pair)
                 tell(1)
                 if len(sample) < _SAMPLE:

@@ -6,22 +6,43 @@ from typing import Any
 
 import orjson
 
-from turnout_runtime.errors import EvaluationInvalid
-from turnout_runtime.log.read import rows
+from turnout_runtime.analysis.places import Range
+from turnout_runtime.analysis.source import LogSource
+from turnout_runtime.errors import EvaluationInvalid, LogInvalid
 
 Record = dict[str, Any]
+_ALL = Range()
 
 
-def records(directories: Sequence[Path]) -> Iterator[Record]:
-    """All records of the logs, directory by directory, oldest file first.
+def records(places: Sequence[str | Path], during: Range = _ALL, option: str = "--log") -> Iterator[Record]:
+    """All records of a log, segments first, oldest first; Parquet files of other hours than the range's are left out.
 
-    Raises `EvaluationInvalid` for a directory that is none, and for a line that is no record.
+    Raises `EvaluationInvalid` for a place that is none, and for a line that is no record.
     """
-    for directory in directories:
-        if not directory.is_dir():
-            raise EvaluationInvalid(f"--log {directory}: no such directory; give the folder of predictions-*.jsonl")
-        for block in rows(directory):
-            yield from parsed(block, str(directory))
+    try:
+        source = LogSource(places, during)
+    except LogInvalid as error:
+        raise EvaluationInvalid(f"{option} {error}") from None
+    for path in source.lines:
+        yield from _in_segment(path)
+    if any(file.parquet for file in source.found):
+        yield from _in_parquet(source)
+
+
+def _in_segment(path: Path) -> Iterator[Record]:
+    from turnout_runtime.analysis.lines import pieces
+
+    for piece in pieces(path):
+        yield from parsed(piece.lines, str(path))
+
+
+def _in_parquet(source: LogSource) -> Iterator[Record]:
+    from turnout_runtime.analysis.database import database
+    from turnout_runtime.analysis.find import as_json
+
+    with database() as connection:
+        if paths := source.parquet(connection, "predictions"):
+            yield from map(orjson.loads, as_json(connection, paths, "prediction_id IS NOT NULL"))
 
 
 def parsed(block: bytes, place: str) -> Iterator[Record]:

@@ -4,15 +4,14 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from turnout_runtime.analysis.places import Range
 from turnout_runtime.errors import EvaluationInvalid
 from turnout_runtime.evaluation.records import Record, at
+from turnout_runtime.times import rfc3339
 
 _CONDITION = re.compile(r"([^=!<>]+)(!=|>=|<=|=|>|<)(.*)", re.S)
-_AGO = re.compile(r"(\d+)([mhd])")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
@@ -76,9 +75,10 @@ class Window:
         return all(condition.holds(record) for condition in self.conditions)
 
 
-def window(since: str | None, until: str | None, where: Sequence[str], now: datetime) -> Window:
-    """The window that options describe; raises `EvaluationInvalid` that says how they are written."""
-    return Window(_moment(since, now), _moment(until, now), tuple(map(condition, where)))
+def window(during: Range, where: Sequence[str]) -> Window:
+    """The window that options describe; raises `EvaluationInvalid` that says how a condition is written."""
+    since, until = (None if moment is None else rfc3339(moment) for moment in (during.since, during.until))
+    return Window(since, until, tuple(map(condition, where)))
 
 
 def condition(text: str) -> Condition:
@@ -101,17 +101,3 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def _moment(text: str | None, now: datetime) -> str | None:
-    if text is None:
-        return None
-    if match := _AGO.fullmatch(text):
-        moment = now - timedelta(**{_UNITS[match[2]]: int(match[1])})
-    else:
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise EvaluationInvalid(f"{text!r} is no time: write 2026-01-31T12:00:00Z, or 30m, 24h, 7d ago") from None
-    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"

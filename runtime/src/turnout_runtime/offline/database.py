@@ -15,7 +15,7 @@ _LONGEST = 400
 @contextmanager
 def database(scratch: Path, threads: int | None = None) -> Iterator[Any]:
     """A DuckDB connection in memory that spills to `scratch`; raises `BatchInvalid` for what it cannot do."""
-    settings: dict[str, Any] = {"temp_directory": str(scratch), "autoinstall_known_extensions": False}
+    settings: dict[str, Any] = {"temp_directory": str(scratch)}
     if threads is not None:
         settings["threads"] = threads
     with opened(settings, "reading tables", told) as connection:
@@ -32,7 +32,8 @@ def opened(
     except ImportError as error:
         raise failed(f"{purpose} needs turnout-runtime[batch]") from error
     try:
-        with duckdb.connect(config={**settings, "TimeZone": "UTC"}) as connection:
+        config = {**settings, "TimeZone": "UTC", "autoinstall_known_extensions": False}
+        with duckdb.connect(config=config) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             yield connection
     except duckdb.Error as error:

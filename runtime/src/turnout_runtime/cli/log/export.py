@@ -6,7 +6,7 @@ from pathlib import Path
 
 from turnout_runtime.cli.log.label_options import add_labels, label_file
 from turnout_runtime.cli.log.labels import tell
-from turnout_runtime.cli.log.places import add_places
+from turnout_runtime.cli.log.places import add_places, source_of
 from turnout_runtime.cli.parsers import Groups
 
 
@@ -29,9 +29,8 @@ def add_command(actions: Groups) -> None:
 def _export(arguments: argparse.Namespace) -> None:
     from turnout_runtime.analysis.export import export
     from turnout_runtime.analysis.join import joining
-    from turnout_runtime.analysis.source import LogSource
 
-    with joining(LogSource(arguments.places), label_file(arguments)) as join:
+    with joining(source_of(arguments), label_file(arguments)) as join:
         done = export(join, arguments.output, fallbacks=not arguments.no_fallbacks, context=arguments.context)
         tell(join.counts)
     left_out = f"left out: {done.without_label:,} without a label, {done.without_features:,} without features"

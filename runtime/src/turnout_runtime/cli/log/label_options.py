@@ -1,14 +1,12 @@
 """What all commands that join labels take."""
 
 import argparse
-import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from turnout_runtime.cli.times import moment, span
 
 if TYPE_CHECKING:
     from turnout_runtime.analysis.labels import LabelFile
-
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def add_labels(parser: argparse.ArgumentParser) -> None:
@@ -21,8 +19,8 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--label-column", metavar="NAME", help="0 or 1; default label, where it is there")
     parser.add_argument("--reward-column", metavar="NAME", help="a number; default reward, where it is there")
     parser.add_argument("--positive", metavar="VALUE", help="the label that means 1, where labels are words")
-    parser.add_argument("--window", type=_span, metavar="SPAN", help="longest time to a label, such as 90m, 24h, 30d")
-    parser.add_argument("--as-of", type=_moment, metavar="TIME", help="labels that were known then; default all")
+    parser.add_argument("--window", type=span, metavar="SPAN", help="longest time to a label, such as 90m, 24h, 30d")
+    parser.add_argument("--as-of", type=moment, metavar="TIME", help="labels that were known then; default all")
 
 
 def label_file(arguments: argparse.Namespace) -> "LabelFile":
@@ -33,20 +31,3 @@ def label_file(arguments: argparse.Namespace) -> "LabelFile":
         arguments.labels, arguments.by_entity, arguments.id_column, arguments.entity_column, arguments.time_column,
         arguments.label_column, arguments.reward_column, arguments.positive, arguments.window, arguments.as_of,
     )  # fmt: skip
-
-
-def _span(text: str) -> float:
-    """Seconds."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no span of time such as 90m, 24h, 30d")
-    return float(found[1]) * _UNITS[found[2]]
-
-
-def _moment(text: str) -> datetime:
-    """RFC 3339, or a date; without an offset in UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-01-31 or 2026-01-31T12:00:00Z") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from turnout_runtime.cli.log.label_options import add_labels, label_file
-from turnout_runtime.cli.log.places import add_places
+from turnout_runtime.cli.log.places import add_places, source_of
 from turnout_runtime.cli.parsers import Groups
 
 if TYPE_CHECKING:
@@ -41,10 +41,9 @@ def add_command(actions: Groups) -> None:
 def _labels(arguments: argparse.Namespace) -> None:
     from turnout_runtime.analysis.join import joining
     from turnout_runtime.analysis.labelled import coverage, write_labelled
-    from turnout_runtime.analysis.source import LogSource
     from turnout_runtime.analysis.text import columns
 
-    with joining(LogSource(arguments.places), label_file(arguments)) as join:
+    with joining(source_of(arguments), label_file(arguments)) as join:
         if arguments.output is not None:
             write_labelled(join, arguments.output)
         rows = coverage(join)

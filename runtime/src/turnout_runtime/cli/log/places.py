@@ -1,10 +1,26 @@
-"""What all readers of logs take: where the log is."""
+"""What all readers of logs take: where the log is, and of which time."""
 
 import argparse
+from typing import TYPE_CHECKING
 
-_HELP = "the log's directory, one that holds several pods' directories, a pattern, or a file"
+from turnout_runtime.cli.times import add_range
+
+if TYPE_CHECKING:
+    from turnout_runtime.analysis.source import LogSource
+
+_HELP = "a pod's directory, one that holds several, a sink's root, s3://…, a pattern, or a file"
 
 
-def add_places(parser: argparse.ArgumentParser) -> None:
-    """The argument `places`."""
-    parser.add_argument("places", nargs="+", metavar="DIR", help=_HELP)
+def add_places(parser: argparse.ArgumentParser, ranged: bool = True) -> None:
+    """The argument `places`, and a range of time."""
+    parser.add_argument("places", nargs="+", metavar="LOG", help=_HELP)
+    if ranged:
+        add_range(parser)
+
+
+def source_of(arguments: argparse.Namespace) -> "LogSource":
+    """The log that the arguments name; raises `LogInvalid`."""
+    from turnout_runtime.analysis.places import Range
+    from turnout_runtime.analysis.source import LogSource
+
+    return LogSource(arguments.places, Range(arguments.since, arguments.until))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from turnout_runtime.cli.log.label_options import add_labels, label_file
 from turnout_runtime.cli.log.labels import tell
-from turnout_runtime.cli.log.places import add_places
+from turnout_runtime.cli.log.places import add_places, source_of
 from turnout_runtime.cli.parsers import Groups
 
 if TYPE_CHECKING:
@@ -39,10 +39,9 @@ def _quality(arguments: argparse.Namespace) -> None:
 
     from turnout_runtime.analysis.join import joining
     from turnout_runtime.analysis.report import Wanted, report
-    from turnout_runtime.analysis.source import LogSource
 
     wanted = Wanted(arguments.by, arguments.positive_decision, arguments.ipw, arguments.baseline)
-    with joining(LogSource(arguments.places), label_file(arguments)) as join:
+    with joining(source_of(arguments), label_file(arguments)) as join:
         found, counts = report(join, wanted), join.counts
     if arguments.json:
         print(orjson.dumps({**found.document(), "labels": asdict(counts)}, option=orjson.OPT_SERIALIZE_NUMPY).decode())

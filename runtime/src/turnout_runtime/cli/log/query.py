@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from turnout_runtime.cli.log.places import add_places
+from turnout_runtime.cli.log.places import add_places, source_of
 from turnout_runtime.cli.parsers import Groups
 
 if TYPE_CHECKING:
@@ -33,10 +33,9 @@ def add_command(actions: Groups) -> None:
 
 def _query(arguments: argparse.Namespace) -> None:
     from turnout_runtime.analysis.query import Query, appearing, querying
-    from turnout_runtime.analysis.source import LogSource
 
     kind, path = _format(arguments.format, arguments.output), arguments.output
-    source = LogSource(arguments.places)
+    source = source_of(arguments)
     if path is None:
         with querying(source) as connection:
             for line in _lines(Query(connection, arguments.sql), kind):

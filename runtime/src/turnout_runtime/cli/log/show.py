@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from turnout_runtime.cli.log.places import add_places
+from turnout_runtime.cli.log.places import add_places, source_of
 from turnout_runtime.cli.parsers import Groups
 
 
@@ -21,10 +21,9 @@ def _show(arguments: argparse.Namespace) -> None:
 
     from turnout_runtime.analysis.find import find
     from turnout_runtime.analysis.shown import shown
-    from turnout_runtime.analysis.source import LogSource
     from turnout_runtime.errors import LogInvalid
 
-    source = LogSource(arguments.places)
+    source = source_of(arguments)
     records = find(source, "prediction_id", arguments.prediction_id)
     if not records:
         raise LogInvalid(f"{arguments.prediction_id}: no such prediction in {', '.join(arguments.places)}")

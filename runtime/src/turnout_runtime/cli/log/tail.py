@@ -20,7 +20,7 @@ _TO_THE_RIGHT = frozenset({"score", "ms"})
 def add_command(actions: Groups) -> None:
     """Register it."""
     tail = actions.add_parser("tail", help="print records as they are written, until Ctrl-C")
-    add_places(tail)
+    add_places(tail, ranged=False)
     tail.add_argument("-n", type=int, default=10, metavar="N", help="begin with those among the last N (default 10)")
     tail.add_argument("--no-follow", action="store_true", help="end after those")
     tail.add_argument("--arm")
@@ -48,7 +48,7 @@ def _tail(arguments: argparse.Namespace) -> None:
 
 
 def _follow(arguments: argparse.Namespace, where: Any) -> None:
-    from turnout_runtime.analysis.lines import Follower
+    from turnout_runtime.analysis.follow import Follower
     from turnout_runtime.analysis.source import LogSource
     from turnout_runtime.analysis.tail import Wanted, newest, selected
 

@@ -5,36 +5,34 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from turnout_runtime.analysis.lines import pieces
+from turnout_runtime.analysis.places import Range
 from turnout_runtime.errors import EvaluationInvalid
 from turnout_runtime.evaluation.records import Record, parsed, records
 from turnout_runtime.evaluation.tables import table_rows
+from turnout_runtime.objectstore import is_remote
 
-_BLOCK = 1024**2
+_ALL = Range()
 
 
-def reference(path: Path) -> Iterator[Record]:
-    """Records of a log directory or of a file of one, or a table's rows as records; raises `EvaluationInvalid`.
+def reference(place: str, during: Range = _ALL) -> Iterator[Record]:
+    """Records of a log or of a file of one, or a table's rows as records; raises `EvaluationInvalid`.
 
     A column of a table is compared to the feature of its name, to the field of the context, and to score and decision.
     """
-    if path.is_dir():
-        yield from records([path])
+    path = Path(place)
+    if is_remote(place) or path.is_dir():
+        yield from records([place], during, "--reference")
     elif not path.is_file():
         raise EvaluationInvalid(f"--reference {path}: no such file or directory")
     elif path.suffix != ".jsonl":
         yield from map(_as_record, table_rows(path))
     else:
-        lines = _lines(path)
-        first = next(lines, None)
+        rows = (row for piece in pieces(path) for row in parsed(piece.lines, place))
+        first = next(rows, None)
         if first is not None:
-            whole = chain([first], lines)
+            whole = chain([first], rows)
             yield from whole if "schema_version" in first else map(_as_record, whole)
-
-
-def _lines(path: Path) -> Iterator[Record]:
-    with path.open("rb") as file:
-        while lines := file.readlines(_BLOCK):
-            yield from parsed(b"".join(lines), str(path))
 
 
 def _as_record(row: dict[str, Any]) -> Record:
