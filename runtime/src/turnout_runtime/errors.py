@@ -88,6 +88,10 @@ class LogInvalid(TurnoutError):
     """What is read of a prediction log, or of its labels, is missing, or does not fit what was asked."""
 
 
+class FeedbackFailed(TurnoutError):
+    """A table of feedback could not be sent, or not all of it was taken."""
+
+
 class EvaluationInvalid(TurnoutError):
     """What an evaluation of the prediction log reads is missing, or does not fit what it was told."""
 
