@@ -1,4 +1,4 @@
-"""SQL over the view `predictions`, from somebody who shall read the log and nothing else."""
+"""SQL over the views `predictions` and `feedback`, from somebody who shall read the log and nothing else."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -51,9 +51,10 @@ class Query:
 
 @contextmanager
 def querying(source: LogSource, writable: Path | None = None) -> Iterator[Any]:
-    """A connection with the view `predictions`, locked to the log's files and the one to write."""
+    """A connection with the views `predictions` and `feedback`, locked to the log's files and the one to write."""
     with database() as connection:
         source.view(connection)
+        source.feedback(connection)
         lock(connection, [*source.files, *([writable] if writable else [])])
         yield connection
 

@@ -8,6 +8,7 @@ import orjson
 
 from turnout_runtime.facts import Fact
 from turnout_runtime.log.record import Encoder, Identity
+from turnout_runtime.log.segments import frame
 from turnout_runtime.predict.prediction import Prediction
 from turnout_runtime.predict.route import Route
 from turnout_runtime.workflow import Decision, Request
@@ -52,6 +53,41 @@ def write_log(folder: Path, records: Iterable[dict[str, Any]], name: str = NAME)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(lines(records))
     return folder
+
+
+def segment(folder: Path, blocks: Iterable[Iterable[dict[str, Any]]], name: str = NAME) -> Path:
+    """A segment as pods write it, of checksummed blocks; the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(b"".join(frame([lines([row]) for row in rows]) for rows in blocks))
+    return folder / name
+
+
+def feedback(feedback_id: str, **overrides: Any) -> dict[str, Any]:
+    """A row of feedback at noon; a `minute` sets when it was received."""
+    minute = overrides.pop("minute", 0)
+    plain = {
+        "schema_version": 1, "feedback_id": feedback_id, "namespace": "demo", "objective": "late",
+        "received": f"2026-01-01T{12 + minute // 60:02d}:{minute % 60:02d}:00.000000Z", "prediction_id": None,
+        "entity_id": None, "label": None, "reward": None, "time": None, "source": None, "revision": "delay-1",
+        "caller": None,
+    }  # fmt: skip
+    return {**plain, **overrides}
+
+
+def write_hive(root: Path, kind: str, hour: str, rows: Iterable[dict[str, Any]], name: str = "pod-1.parquet") -> Path:
+    """A Parquet file below a sink's root, as the shipper names it; the file."""
+    from turnout_runtime.analysis.database import database
+    from turnout_runtime.analysis.relation import of_lines
+
+    folder = root / kind / "namespace=demo" / "objective=late" / f"hour={hour}"
+    folder.mkdir(parents=True, exist_ok=True)
+    source = folder / f".{name}.jsonl"
+    source.write_bytes(lines(rows))
+    table = of_lines("feedback" if kind == "feedback" else "predictions", [source])
+    with database() as connection:
+        connection.execute(f"COPY ({table}) TO '{folder / name}' (FORMAT parquet)")
+    source.unlink()
+    return folder / name
 
 
 def write_csv(path: Path, header: str, rows: Sequence[Sequence[Any]]) -> Path:

@@ -21,8 +21,8 @@ def add_command(actions: Groups) -> None:
     query = actions.add_parser(
         "query",
         help="one SELECT over the log",
-        description="DuckDB's SQL over the view predictions, whose columns are the fields of the record:"
-        " features.NAME, facts.NAME.source, context.NAME, stages_ms.total. It reads the log and nothing else.",
+        description="DuckDB's SQL over the views predictions and feedback, whose columns are the fields of the"
+        " records: features.NAME, facts.NAME.source, context.NAME, stages_ms.total. It reads the log and nothing else.",
     )
     add_places(query)
     query.add_argument("sql", metavar="SELECT")
