@@ -24,6 +24,7 @@ from turnout_runtime.predict.dataplane import Dataplane
 from turnout_runtime.predict.prediction import Prediction
 from turnout_runtime.predict.route import Route
 from turnout_runtime.serve.metrics import ServingMetrics
+from turnout_runtime.serve.metrics.feedback import FeedbackCounts
 from turnout_runtime.workflow import Context, Decision, Workflow
 from turnout_runtime.workflow.features import Row
 
@@ -74,7 +75,7 @@ def plane() -> Dataplane:
 
 @pytest.fixture
 def metrics(plane: Dataplane, tmp_path: Path) -> ServingMetrics:
-    served = ServingMetrics(IDENTITY, plane, LogWriter(LogFiles(tmp_path, 1000, 2)))
+    served = ServingMetrics(IDENTITY, plane, LogWriter(LogFiles(tmp_path, 1000, 2)), FeedbackCounts())
     plane.sink = served.observe
     return served
 

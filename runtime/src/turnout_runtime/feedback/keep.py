@@ -26,7 +26,7 @@ class Segments(Protocol):
     def longest(self) -> int:
         """Bytes of lines that may be appended at once."""
 
-    def append(self, lines: Sequence[bytes]) -> int:
+    def append(self, lines: Sequence[bytes]) -> object:
         """Write all of the lines as one block, or raise `OSError` and leave nothing of them."""
 
 

@@ -11,17 +11,22 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from turnout_runtime.bundle.source import Bundle, obtain
-from turnout_runtime.config import RuntimeConfig
+from turnout_runtime.config import PredictionLog, RuntimeConfig
 from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.facts.connect import FactStores, connect
+from turnout_runtime.feedback.keep import FeedbackLog
+from turnout_runtime.feedback.record import Records
 from turnout_runtime.loading import LoadedWorkflow, load_workflow
 from turnout_runtime.log.files import LogFiles
 from turnout_runtime.log.record import Identity
+from turnout_runtime.log.segments import Kind
 from turnout_runtime.log.writer import LogWriter
 from turnout_runtime.predict.build import dataplane
 from turnout_runtime.predict.dataplane import Dataplane
+from turnout_runtime.serve.api.feedback import Keeper
 from turnout_runtime.serve.doors import Doors
 from turnout_runtime.serve.metrics import ServingMetrics
+from turnout_runtime.serve.metrics.feedback import FeedbackCounts
 from turnout_runtime.serve.ports import Ports
 from turnout_runtime.serve.readiness import Phase, Readiness
 from turnout_runtime.serve.served import served
@@ -67,8 +72,11 @@ class Service:
         if undeclared := sorted(loaded.facts - stores.rules.keys()):
             _log.warning("requests will fail: spec.facts lacks what the workflow fetches: %s", ", ".join(undeclared))
         await stores.warm()
-        plane = self._dataplane(bundle, loaded, stores, log)
-        doors = Doors(plane, self._readiness, served(config), config.serving)
+        feedback, counts = _open_feedback(config, log), FeedbackCounts()
+        plane = self._dataplane(bundle, loaded, stores, log, counts)
+        records = Records(config.namespace, config.revision)
+        keeper = None if feedback is None else Keeper(feedback, records, counts)
+        doors = Doors(plane, self._readiness, served(config), config.serving, keeper)
         on_signals(self.stop)
         log.start()
         try:
@@ -78,6 +86,8 @@ class Service:
             await loaded.close()
             await stores.close()
             await asyncio.to_thread(self._end_traces)
+            if feedback is not None:
+                await feedback.close()
             if not log.close(_LOG_PATIENCE):
                 _log.error("records were left behind: the log's volume does not take them")
 
@@ -92,11 +102,13 @@ class Service:
         self._enter(Phase.CLOSING)
         await doors.close(serving.timeout_seconds + 1)
 
-    def _dataplane(self, bundle: Bundle, loaded: LoadedWorkflow, stores: FactStores, log: LogWriter) -> Dataplane:
+    def _dataplane(
+        self, bundle: Bundle, loaded: LoadedWorkflow, stores: FactStores, log: LogWriter, counts: FeedbackCounts
+    ) -> Dataplane:
         config = self._config
         identity = Identity(config.namespace, config.model_deployment, config.revision, bundle.digest)
         plane = dataplane(loaded.workflow, stores.rules, config.serving, config.revision)
-        metrics = ServingMetrics(identity, plane, log)
+        metrics = ServingMetrics(identity, plane, log, counts)
         self._registry.register(metrics)
         plane.sink = PredictionSink(identity, metrics, log)
         self._end_traces = begin_traces(plane, identity)
@@ -128,12 +140,25 @@ def _open_log(config: RuntimeConfig) -> LogWriter:
         raise ConfigInvalid(f"predictionLog.directory {settings.directory}: {error.strerror}") from error
     if not os.access(settings.directory, os.W_OK | os.X_OK):
         raise ConfigInvalid(f"predictionLog.directory {settings.directory} is not writable for uid {os.getuid()}")
-    files = LogFiles(
+    return LogWriter(_files(settings, "predictions"), flush=settings.flush_seconds, loss=settings.shipped)
+
+
+def _open_feedback(config: RuntimeConfig, log: LogWriter) -> FeedbackLog | None:
+    """Segments beside those of the predictions, which the same thread seals in time."""
+    if not config.prediction_log.enabled:
+        return None
+    files = _files(config.prediction_log, "feedback")
+    log.attend(files)
+    return FeedbackLog(files)
+
+
+def _files(settings: PredictionLog, kind: Kind) -> LogFiles:
+    return LogFiles(
         settings.directory,
         settings.max_file_bytes,
         settings.max_files,
+        kind=kind,
         max_age=settings.max_age_seconds,
         sync=settings.sync,
         keep_oldest=settings.when_full == "dropNewest",
     )
-    return LogWriter(files, flush=settings.flush_seconds, loss=settings.shipped)
