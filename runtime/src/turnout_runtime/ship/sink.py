@@ -7,11 +7,12 @@ keeps no row for later: what it has returned from is delivered.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from turnout_runtime.errors import TurnoutError
+from turnout_runtime.log.segments import Kind
 
-Kind = Literal["predictions", "feedback"]
+__all__ = ["BatchSink", "Kind", "Position", "ShippedFile", "SinkFailed", "StreamSink"]
 
 
 class SinkFailed(TurnoutError):
