@@ -23,7 +23,7 @@ class Join:
         self.source = source
         self._file = file
         source.view(connection)
-        self.counts: LabelCounts = load_labels(connection, file, scratch)
+        self.counts: LabelCounts = load_labels(connection, source, file, scratch)
 
     def select(self, columns: str, where: str = "true") -> str:
         """SQL of all answers `p`: the columns, then label, reward, label_time and n, which are NULL without a label."""

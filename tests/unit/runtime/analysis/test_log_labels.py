@@ -22,9 +22,9 @@ from turnout_runtime.errors import BatchInvalid, LogInvalid
 NOON = "2026-01-01T12:00:00Z"
 
 
-def joined(log: Path, file: Path, **options: Any) -> tuple[dict[str, tuple[Any, Any]], dict[str, int]]:
+def joined(log: Path, file: Path | None, **options: Any) -> tuple[dict[str, tuple[Any, Any]], dict[str, int]]:
     """Label and reward by prediction, and the counts."""
-    with joining(LogSource([log]), LabelFile(str(file), **options)) as join:
+    with joining(LogSource([log]), LabelFile(None if file is None else str(file), **options)) as join:
         sql = join.select(f"p.prediction_id, {join.flags}")
         rows = join.connection.execute(
             f"SELECT prediction_id, label, reward FROM ({sql}) WHERE n IS NOT NULL"

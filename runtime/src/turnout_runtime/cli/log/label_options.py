@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 def add_labels(parser: argparse.ArgumentParser) -> None:
     """The options that say where labels are and what they mean."""
-    parser.add_argument("--labels", required=True, metavar="FILE", help="Parquet, CSV or JSON Lines, also s3://…")
+    text = "Parquet, CSV or JSON Lines, also s3://…; counts beside the feedback in the log, which alone is the default"
+    parser.add_argument("--labels", metavar="FILE", help=text)
+    parser.add_argument("--no-feedback", action="store_true", help="take those of --labels alone")
     parser.add_argument("--by-entity", action="store_true", help="join by entity_id and time, not by prediction_id")
     parser.add_argument("--id-column", metavar="NAME", help="default prediction_id")
     parser.add_argument("--entity-column", metavar="NAME", help="default entity_id")
@@ -26,8 +28,12 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
 def label_file(arguments: argparse.Namespace) -> "LabelFile":
     """What the options say."""
     from turnout_runtime.analysis.labels import LabelFile
+    from turnout_runtime.errors import LogInvalid
 
+    if arguments.no_feedback and arguments.labels is None:
+        raise LogInvalid("--no-feedback leaves no labels: give a table with --labels")
     return LabelFile(
         arguments.labels, arguments.by_entity, arguments.id_column, arguments.entity_column, arguments.time_column,
         arguments.label_column, arguments.reward_column, arguments.positive, arguments.window, arguments.as_of,
+        not arguments.no_feedback,
     )  # fmt: skip
