@@ -84,15 +84,15 @@ class Process:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
 
-    def stop(self) -> None:
-        """End it and what it left behind."""
+    def stop(self, patience: float | None = None) -> None:
+        """End it, after at most so many seconds by force, and what it left behind."""
         if self._process is None:
             return
         members = {member.pid: member.started for member in self.family}
         self.signal(signal.SIGCONT)
         self.signal(signal.SIGTERM)
         try:
-            self._process.wait(_PATIENCE)
+            self._process.wait(_PATIENCE if patience is None else patience)
         except subprocess.TimeoutExpired:
             self.signal(signal.SIGKILL)
             self._process.wait()
@@ -111,6 +111,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Whether something accepts connections there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def end_leftovers() -> None:

@@ -19,6 +19,11 @@ def median_ratio(ours: Sequence[float | None], theirs: Sequence[float | None]) -
     return median_of([a / b for a, b in pairs if a is not None and b])
 
 
+def median_difference(ours: Sequence[float | None], theirs: Sequence[float | None]) -> float | None:
+    """The median over the rounds of `ours` less `theirs`; a round in which either is missing does not count."""
+    return median_of([a - b for a, b in zip(ours, theirs, strict=False) if a is not None and b is not None])
+
+
 def growth(samples: Sequence[float]) -> float | None:
     """How much the last fifth's median exceeds the first fifth's, as a share of it; None of fewer than ten samples."""
     if len(samples) < 10:

@@ -1,15 +1,13 @@
 """Section 2: three times the load that the runtime carries, from callers that do not slow down for it."""
 
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks.harness import proc
 from benchmarks.harness.openloop import offer
 from benchmarks.harness.outcomes import Outcomes, schedule
+from benchmarks.harness.sampled import memory_of, sampled
 from benchmarks.harness.stats import growth, median_of
 from benchmarks.report import Row, at_least, at_most, info, ratio
 from benchmarks.runtime.bench import Bench
@@ -76,7 +74,7 @@ def _overload(bench: Bench, server: Turnout, case: Case, found: Overload) -> Non
     found.offered = TIMES * (found.peak or 0.0)
     seconds = _LENGTH * bench.seconds
     messages = server.messages(bench.payments)
-    with _sampled(server.pid, found.memory):
+    with sampled(lambda: memory_of(server.pid), found.memory, _SAMPLE_SECONDS, _SETTLING_SECONDS):
         outcomes = offer(server.port, messages, schedule(found.offered, seconds), _CALLERS)
     judge(found, outcomes.between(_SETTLING_SECONDS, seconds), seconds - _SETTLING_SECONDS)
 
@@ -89,25 +87,6 @@ def judge(found: Overload, outcomes: Outcomes, seconds: float) -> None:
     found.shed_p99, found.shed_median = shed.latency(99), shed.latency(50)
     found.neither = 1 - (len(accepted) + len(shed)) / max(1, len(outcomes))
     found.lag = outcomes.lag()
-
-
-@contextmanager
-def _sampled(pid: int, samples: list[int]) -> Iterator[None]:
-    """Collect the memory of a process and its children meanwhile, once it has settled."""
-    ended = threading.Event()
-
-    def sample() -> None:
-        ended.wait(_SETTLING_SECONDS)
-        while not ended.wait(_SAMPLE_SECONDS):
-            samples.append(proc.resident(proc.family(pid, proc.table())))
-
-    thread = threading.Thread(target=sample, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def rows(result: Result) -> Iterator[Row]:

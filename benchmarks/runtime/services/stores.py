@@ -3,14 +3,13 @@
 import json
 import shutil
 import signal
-import socket
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from benchmarks.harness.processes import Process, free_port
+from benchmarks.harness.processes import Process, free_port, listens
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -114,12 +113,6 @@ def faults(store: Store) -> list[Fault]:
         Fault("slows to 1 s", *_modes(store, signal.SIGUSR1)),
         Fault("returns garbage", *_modes(store, signal.SIGUSR2)),
     ]
-
-
-def listens(port: int) -> bool:
-    """Whether something accepts connections there."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _modes(store: Store, mode: signal.Signals) -> tuple[Callable[[], None], Callable[[], None]]:

@@ -1,0 +1,43 @@
+"""Rows of the flight example as the real runtime logs them: both arms, in the shares of the example's policy."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+from benchmarks.harness.openloop import offer
+from benchmarks.log import flights
+from benchmarks.log.bench import Bench
+from tests.cluster.progress import step
+
+SEGMENT = 64 * 2**20
+"""Bytes: the operator's default for predictionLog.rotate.size."""
+_CONNECTIONS = 32
+_PATIENCE = 120.0
+_FILES = 4096
+
+
+def logs_of(bench: Bench, name: str, rows: int) -> dict[str, Path]:
+    """Each arm's log directory, together with so many rows; its pod has ended."""
+    return {arm: _log(bench, f"{name}-{arm}", arm, round(rows * share)) for arm, share in flights.SHARES.items()}
+
+
+def _log(bench: Bench, name: str, arm: str, rows: int) -> Path:
+    asked = flights.questions(rows, name)
+    needs_facts = arm == flights.CHALLENGER
+    with (
+        step(f"{rows:,} requests to the arm {arm}"),
+        flights.facts(bench.cores.load) if needs_facts else nullcontext() as facts,
+        flights.server(
+            name,
+            bench.cores.server,
+            arm,
+            serving=flights.SERVING[arm],
+            facts=facts,
+            log={"maxFileBytes": SEGMENT, "maxFiles": _FILES},
+        ) as server,
+    ):
+        server.ready(asked[0])
+        outcomes = offer(server.port, server.messages(asked), np.zeros(rows), _CONNECTIONS, patience=_PATIENCE)
+        if failed := rows - len(outcomes.having(200)):
+            raise RuntimeError(f"{failed} of {rows} requests to {name} failed")
+        return server.records

@@ -1,0 +1,18 @@
+"""BentoML's monitoring with its default, a rotating file: a row's fields are its columns."""
+
+import logging
+from typing import Any
+
+import bentoml
+from loggers import TARGET, time_it
+
+OPTIONS = {"log_path": str(TARGET)}
+
+
+def log(row: dict[str, Any]) -> None:
+    with bentoml.monitor("flights", monitor_options=OPTIONS) as monitor:
+        for name, value in row.items():
+            monitor.log(value, name, "feature", "categorical")
+
+
+time_it(log, logging.shutdown)
