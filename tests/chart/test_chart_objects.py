@@ -66,6 +66,7 @@ def test_the_operator_is_told_what_it_must_know(chart: Manifests) -> None:
         "--xds-service=turnout-xds.$(POD_NAMESPACE).svc",
         "--http-port=8080",
         "--log-level=info",
+        "--scrape-seconds=15",
     ]
     fields = {each["name"]: each["valueFrom"]["fieldRef"]["fieldPath"] for each in operator["env"]}
     assert fields == {"POD_NAMESPACE": "metadata.namespace", "POD_NAME": "metadata.name", "POD_ID": "metadata.name"}

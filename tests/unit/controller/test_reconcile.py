@@ -12,6 +12,8 @@ from turnout_operator.kube.errors import Invalid
 from turnout_operator.kube.events import EventRecorder
 from turnout_operator.kube.resources import CONFIG_MAPS, DEPLOYMENTS, JOBS, MODEL_DEPLOYMENTS, ROUTING_POLICIES
 from turnout_operator.kube.store import Key
+from turnout_operator.plan.conditions import Verdict
+from turnout_operator.plan.log_delivery import LogSeen
 from turnout_operator.plan.routes import PolicyKey
 from turnout_operator.plan.settings import PlanSettings
 from turnout_operator.xds.observe import Observation
@@ -52,6 +54,7 @@ class World:
         self.clock = 100.0
         self.authority = AUTHORITY
         self.gateways = FakeGateways()
+        self.logs = {}
         customs = {kind: self.caches.store(kind) for kind in (MODEL_DEPLOYMENTS, ROUTING_POLICIES)}
         reporter = Reporter(self.api, EventRecorder(self.api, "me"), customs)
         settings = PlanSettings(runtime_image="runtime:1")
@@ -59,7 +62,14 @@ class World:
             self.caches, reporter, self.gateways, lambda: NOW, clock=lambda: self.clock
         )
         self.deployments = ModelDeploymentReconciler(
-            self.api, self.caches, reporter, settings, lambda: NOW, self.policies.routed, lambda: self.authority
+            self.api,
+            self.caches,
+            reporter,
+            settings,
+            lambda: NOW,
+            self.policies.routed,
+            lambda: self.authority,
+            self.logs.get,
         )
 
     def put(self, kind, name: str, spec, **more) -> None:
@@ -115,6 +125,32 @@ async def test_children_come_in_the_order_of_dependence_and_then_nothing_is_writ
     assert world.writes() in ([], ["PATCH modeldeployments"])
     await world.deployments.reconcile(MD)
     assert world.writes() == []
+
+
+async def test_what_the_pods_say_of_their_log_is_told_once_and_leaves_ready_alone(world):
+    world.model_deployment(predictionLog={"sinks": [{"name": "lake", "objectStore": {"uri": "s3://logs"}}]})
+    await world.deployments.reconcile(MD)
+    world.become_ready()
+    await world.deployments.reconcile(MD)
+    assert log_condition(world) == ("Unknown", "NotObserved")
+    good = Verdict("LogDelivering", "True", "Delivering", "1 pod to lake")
+    bad = Verdict("LogDelivering", "False", "SinkUnavailable", "sink lake of 1 of 1 pods")
+    world.writes()
+    for verdict, events in ((good, 0), (bad, 1), (good, 1)):
+        world.logs[MD] = LogSeen(verdict, "<2m")
+        await world.deployments.reconcile(MD)
+        assert log_condition(world) == (verdict.status, verdict.reason)
+        assert world.writes() == ["PATCH modeldeployments", *["POST events"] * events]
+        assert world.status()["conditions"][-1]["reason"] == "Ready"
+    assert world.status()["logLag"] == "<2m"
+    world.logs.clear()
+    await world.deployments.reconcile(MD)
+    assert world.writes() == []
+
+
+def log_condition(world: World) -> tuple[str, str]:
+    (found,) = [each for each in world.status()["conditions"] if each["type"] == "LogDelivering"]
+    return found["status"], found["reason"]
 
 
 async def test_drift_is_mended(world):

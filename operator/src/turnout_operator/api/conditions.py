@@ -11,12 +11,13 @@ MESSAGE_LIMIT = 32_768
 
 
 class ConditionType(StrEnum):
-    """What a condition is about. `Ready` is derived from the others."""
+    """What a condition is about. `Ready` is derived from the others but LogDelivering: a log must not stop traffic."""
 
     ACCEPTED = "Accepted"
     BUNDLE_VERIFIED = "BundleVerified"
     SCHEDULED = "Scheduled"
     WORKLOAD_READY = "WorkloadReady"
+    LOG_DELIVERING = "LogDelivering"
     RESOLVED_REFS = "ResolvedRefs"
     PROGRAMMED = "Programmed"
     READY = "Ready"
@@ -59,6 +60,11 @@ class Reason(StrEnum):
     OUT_OF_MEMORY = "OutOfMemory"
     MODEL_SERVER_FAILED = "ModelServerFailed"
     MODEL_SERVER_NOT_READY = "ModelServerNotReady"
+    # LogDelivering.
+    DELIVERING = "Delivering"
+    SINK_UNAVAILABLE = "SinkUnavailable"
+    DROPPING_RECORDS = "DroppingRecords"
+    NOT_OBSERVED = "NotObserved"
     # WorkloadReady of mode batch.
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"

@@ -154,6 +154,7 @@ class ModelDeployment(Resource):
             Column("Age", ".metadata.creationTimestamp", "Time since it was made", type="date"),
             Column("Mode", ".spec.mode", "Whether it answers requests or runs over a table", priority=1),
             Column("Progress", ".status.batch.progress", "Indexes of the batch run that are done", priority=1),
+            Column("Log-Lag", ".status.logLag", "How far the slowest sink of the log is behind", priority=1),
             Column("Latest", ".status.latestRevision", "The revision of the present spec", priority=1),
             Column("Message", f"{_READY}.message", "Why it is ready or not, for people", priority=1),
         ),

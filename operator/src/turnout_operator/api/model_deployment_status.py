@@ -81,7 +81,8 @@ class ModelDeploymentStatus(StatusModel):
     observed_generation: Count = 0
     """metadata.generation that the status is about."""
     conditions: Annotated[list[Condition], Field(max_length=16), ListMap("type")] = Field(default_factory=list)
-    """Accepted, BundleVerified, Scheduled, WorkloadReady and Ready."""
+    """Accepted, BundleVerified, Scheduled, WorkloadReady, LogDelivering (in mode online, while predictions are logged)
+    and Ready, which does not depend on the log."""
     latest_revision: ResourceName | None = None
     """The revision of the present spec."""
     latest_ready_revision: ResourceName | None = None
@@ -90,6 +91,9 @@ class ModelDeploymentStatus(StatusModel):
     """Pods of all revisions."""
     ready_replicas: Count = 0
     """Pods that answer."""
+    log_lag: Annotated[str, Field(max_length=16)] | None = None
+    """Age below which the oldest row is that a sink has not got yet, in steps, for example <2m. Absent without
+    sinks."""
     selector: Annotated[str, Field(max_length=1024)] | None = None
     """Label selector of the pods, for the scale subresource."""
     gpu: Count = 0

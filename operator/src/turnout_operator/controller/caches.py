@@ -78,11 +78,11 @@ def _trimmed_config_map(config_map: Object) -> Object:
     return {"metadata": config_map["metadata"], "data": {SPEC_KEY: data.get(SPEC_KEY, "")}}
 
 
-_POD_STATUS = ("conditions", "containerStatuses", "initContainerStatuses")
+_POD_STATUS = ("conditions", "containerStatuses", "initContainerStatuses", "podIP")
 
 
 def _trimmed_pod(pod: Object) -> Object:
-    """Only what `plan.failures` and `plan.batch_run` read."""
+    """Only what `plan.failures`, `plan.batch_run` and `log_watch` read."""
     meta, status = pod["metadata"], pod.get("status", {})
     kept = ("namespace", "name", "uid", "resourceVersion", "labels", "creationTimestamp")
     return {

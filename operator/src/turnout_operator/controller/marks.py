@@ -42,6 +42,10 @@ class Marker:
         """The gateways said something about a policy."""
         self._mark(ROUTING_POLICIES, Key(*key), Lane.URGENT)
 
+    def model_deployment(self, key: Key) -> None:
+        """The pods of a ModelDeployment said something new."""
+        self._mark(MODEL_DEPLOYMENTS, key, Lane.ROUTINE)
+
     def _mark(self, resource: Resource, key: Key, lane: Lane) -> None:
         if self._leading:
             self._queue.add(WorkKey(resource.kind, *key), lane)

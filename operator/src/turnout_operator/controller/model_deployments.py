@@ -25,6 +25,7 @@ from turnout_operator.kube.store import Key
 from turnout_operator.kube.writes import apply, delete
 from turnout_operator.plan.decision import Observed
 from turnout_operator.plan.drift import contains
+from turnout_operator.plan.log_delivery import LogSeen
 from turnout_operator.plan.model_deployment import decide
 from turnout_operator.plan.model_deployment_status import refused
 from turnout_operator.plan.settings import PlanSettings
@@ -46,7 +47,9 @@ class ModelDeploymentReconciler:
         now: Callable[[], str],
         routed: Callable[[Key], set[str]],
         gateway_ca: Callable[[], str],
+        log_seen: Callable[[Key], LogSeen | None],
     ) -> None:
+        self._log_seen = log_seen
         self._gateway_ca = gateway_ca
         self._api = api
         self._caches = caches
@@ -96,6 +99,7 @@ class ModelDeploymentReconciler:
             jobs=_by_revision(caches.children[JOBS].find("owner", key)),
             gateway_ca=self._gateway_ca(),
             trusts_gateways=trusts_gateways,
+            log=self._log_seen(key),
         )
 
     def _referenced(self, key: Key) -> set[str]:

@@ -10,11 +10,13 @@ from turnout_operator.controller.caches import SELECTOR, Caches, WorkKey
 from turnout_operator.controller.certificates import Certificates
 from turnout_operator.controller.endpoints import EndpointFeed
 from turnout_operator.controller.http import serve
+from turnout_operator.controller.log_watch import LogWatch
 from turnout_operator.controller.marks import Marker
 from turnout_operator.controller.model_deployments import ModelDeploymentReconciler
 from turnout_operator.controller.queue import WorkQueue
 from turnout_operator.controller.reporting import Reporter
 from turnout_operator.controller.routing_policies import RoutingPolicyReconciler
+from turnout_operator.controller.scraper import Scraper
 from turnout_operator.controller.settings import Settings
 from turnout_operator.controller.workers import Workers
 from turnout_operator.kube.client import Api
@@ -59,8 +61,10 @@ class Operator:
         self._certificates = Certificates(
             api, settings.namespace, settings.xds_service, lambda: self._leading, self._marker.everything
         )
+        logs = LogWatch(self._caches, self._marker.model_deployment)
+        self._scraper = Scraper(logs, settings.scrape_seconds)
         deployments = ModelDeploymentReconciler(
-            api, self._caches, reporter, plan, _now, self._policies.routed, self._certificates.authorities
+            api, self._caches, reporter, plan, _now, self._policies.routed, self._certificates.authorities, logs.seen
         )
         self._workers = Workers(self._queue, deployments, self._policies)
         self._lease = LeaderElection(api, settings.namespace, LEASE, settings.identity)
@@ -117,6 +121,7 @@ class Operator:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._workers.run())
             group.create_task(self._resync())
+            group.create_task(self._scraper.run())
             group.create_task(self._hold())
 
     async def _resync(self) -> None:

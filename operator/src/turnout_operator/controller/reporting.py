@@ -51,7 +51,7 @@ class Reporter:
 
 
 def turns(old: Object, new: Object) -> Iterator[Turn]:
-    """Ready that turned true, and every condition that is false for a reason it did not have before.
+    """Ready that turned true, the log that is mended, and every condition that is false for a reason that is new.
 
     What was only scaled and serves the same as before is no news.
     """
@@ -66,6 +66,12 @@ def turns(old: Object, new: Object) -> Iterator[Turn]:
             yield Turn("Normal", condition["reason"], condition["message"])
         elif not ready and condition["status"] == "False":
             yield Turn("Warning", condition["reason"], condition["message"])
+        elif condition["type"] == ConditionType.LOG_DELIVERING and _is_mended(before, condition):
+            yield Turn("Normal", condition["reason"], condition["message"])
+
+
+def _is_mended(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    return before.get("status") == "False" and now["status"] == "True"
 
 
 def invalid_status(raw: Object, error: ValidationError, now: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ class Settings:
     http_port: int
     xds_service: str
     log_level: str
+    scrape_seconds: float
 
 
 def parse(argv: Sequence[str] | None = None) -> Settings:
@@ -29,6 +30,9 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
     parser.add_argument("--xds-port", type=int, default=18000, help="delta ADS for the gateways (%(default)s)")
     parser.add_argument("--http-port", type=int, default=8080, help="/livez, /readyz, /metrics (%(default)s)")
     parser.add_argument("--xds-service", default="", help="DNS name of the xDS service (turnout-xds.NAMESPACE.svc)")
+    parser.add_argument(
+        "--scrape-seconds", type=_seconds, default=15.0, help="between two looks at the pods' metrics (%(default)s)"
+    )
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     given = parser.parse_args(argv)
     return Settings(
@@ -39,4 +43,12 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
         http_port=given.http_port,
         xds_service=given.xds_service or f"turnout-xds.{given.namespace}.svc",
         log_level=given.log_level,
+        scrape_seconds=given.scrape_seconds,
     )
+
+
+def _seconds(text: str) -> float:
+    """A number of seconds from 1 to 300; argparse makes a usage message of the ValueError."""
+    if not 1 <= float(text) <= 300:
+        raise ValueError
+    return float(text)

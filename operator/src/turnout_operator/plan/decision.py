@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from turnout_operator.plan.log_delivery import LogSeen
+
 Object = Mapping[str, Any]
 
 
@@ -13,7 +15,8 @@ class Observed:
 
     `config_maps`, `deployments`, `cron_jobs`, `jobs` and `pods` are by revision name; `referenced` are the revisions
     that a RoutingPolicy pins or that a gateway may still send traffic to. `gateway_ca` is the authority of the
-    gateways' certificate, PEM; `trusts_gateways` tells whether the ConfigMap with it exists.
+    gateways' certificate, PEM; `trusts_gateways` tells whether the ConfigMap with it exists. `log` is what the pods
+    say of their logs, None while they have not been asked.
     """
 
     config_maps: Mapping[str, Object] = field(default_factory=dict)
@@ -24,6 +27,7 @@ class Observed:
     jobs: Mapping[str, Sequence[Object]] = field(default_factory=dict)
     gateway_ca: str = ""
     trusts_gateways: bool = False
+    log: LogSeen | None = None
 
 
 class Obsolete(NamedTuple):

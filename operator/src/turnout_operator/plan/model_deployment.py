@@ -44,7 +44,7 @@ def _decide_online(md: ModelDeployment, observed: Observed, settings: PlanSettin
             ),
         ),
         pruned=(*pruned, *sorted(orphans)),
-        status=status_of(md, latest.name, latest_ready, states, now),
+        status=status_of(md, latest.name, latest_ready, states, now, observed.log),
         obsolete=untrusted,
     )
 

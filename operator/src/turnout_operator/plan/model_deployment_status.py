@@ -6,7 +6,7 @@ from typing import Any
 
 from turnout_operator.api.conditions import ConditionType, Reason
 from turnout_operator.api.model_deployment import ModelDeployment
-from turnout_operator.plan.conditions import Verdict, to_status
+from turnout_operator.plan.conditions import Verdict, find, to_status
 from turnout_operator.plan.failures import (
     BUNDLE_REASONS,
     SCHEDULING_REASONS,
@@ -14,6 +14,7 @@ from turnout_operator.plan.failures import (
     is_ready,
     is_scheduled,
 )
+from turnout_operator.plan.log_delivery import LogSeen, not_observed
 from turnout_operator.plan.revision import DEPLOYMENT_LABEL, REVISION_LABEL, Revision
 
 
@@ -44,16 +45,22 @@ class RevisionState:
 
 
 def status_of(
-    md: ModelDeployment, latest: str, latest_ready: str | None, states: Sequence[RevisionState], now: str
+    md: ModelDeployment,
+    latest: str,
+    latest_ready: str | None,
+    states: Sequence[RevisionState],
+    now: str,
+    log: LogSeen | None = None,
 ) -> dict[str, Any]:
-    """The whole status. `now` (RFC 3339) is used only where something changed."""
+    """The whole status. `now` (RFC 3339) is used only where something changed; without `log`, what was said stays."""
     by_name = {state.revision.name: state for state in states}
     previous = md.status.model_dump(mode="json", by_alias=True) if md.status else {}
+    before = previous.get("conditions") or ()
+    *parts, ready = verdicts(by_name[latest], latest_ready)
+    said = [*parts, *_log(md, log, before), ready]
     status: dict[str, Any] = {
         "observedGeneration": md.metadata.generation,
-        "conditions": to_status(
-            verdicts(by_name[latest], latest_ready), previous.get("conditions") or (), md.metadata.generation, now
-        ),
+        "conditions": to_status(said, before, md.metadata.generation, now),
         "latestRevision": latest,
         "replicas": sum(int((s.deployment or {}).get("status", {}).get("replicas", 0)) for s in states),
         "readyReplicas": sum(state.ready_replicas for state in states),
@@ -61,6 +68,8 @@ def status_of(
         "gpu": md.spec.gpus,
         "revisions": [_revision(state) for state in states if state.revision.created_at],
     }
+    if md.spec.prediction_log.sinks and (lag := log.lag if log else previous.get("logLag")):
+        status["logLag"] = lag
     if latest_ready:
         status["latestReadyRevision"] = latest_ready
     if failure := last_failure(latest, by_name[latest].failure, previous.get("lastFailure"), now):
@@ -105,6 +114,20 @@ def derive_ready(parts: list[Verdict], good: Verdict, meanwhile: str = "") -> li
     if bad is None:
         return [*parts, good]
     return [*parts, Verdict(ConditionType.READY, "False", bad.reason, bad.message + meanwhile)]
+
+
+def _log(md: ModelDeployment, seen: LogSeen | None, before: Sequence[Mapping[str, Any]]) -> list[Verdict]:
+    """LogDelivering, on which Ready does not depend: a log's trouble must not stop traffic."""
+    if not md.spec.prediction_log.enabled:
+        return []
+    kind = ConditionType.LOG_DELIVERING
+    if md.spec.replicas == 0:
+        return [Verdict(kind, "True", Reason.SCALED_TO_ZERO, "spec.replicas is 0")]
+    if seen:
+        return [seen.verdict]
+    old = find(before, kind)
+    known = old and old["reason"] != Reason.SCALED_TO_ZERO
+    return [Verdict(kind, old["status"], old["reason"], old["message"]) if known else not_observed()]
 
 
 def _bundle(latest: RevisionState) -> Verdict:

@@ -11,4 +11,5 @@ RECONCILE_SECONDS = Histogram(
 )
 WRITES = Counter("turnout_operator_writes_total", "Writes to the API server by verb and kind", ["verb", "kind"])
 QUEUE_DEPTH = Gauge("turnout_operator_queue_depth", "Keys waiting to be reconciled")
+SCRAPES = Counter("turnout_operator_scrapes_total", "Pods asked for metrics, by result", ["result"])
 LEADER = Gauge("turnout_operator_leader", "1 while this replica leads")
