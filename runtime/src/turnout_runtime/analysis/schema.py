@@ -37,6 +37,9 @@ FIELDS = (
     Field("propensity", "DOUBLE", 1, "probability with which the arm was chosen, 0 to 1"),
     Field("shadow", "BOOLEAN", 2, "a copy whose answer nobody waited for"),
     Field("entity_id", "VARCHAR", 1, "whom the decision is about, as the caller or the gateway said"),
+    Field("caller", "MAP(VARCHAR, VARCHAR)", 3, "claims that the gateway checked; null without any"),
+    Field("headers", "MAP(VARCHAR, VARCHAR)", 3, "those of the request that `predictionLog.headers` names"),
+    Field("trace_id", "VARCHAR", 3, "of the caller's W3C trace, or of ours; null without a trace"),
     Field("feature_refs", "JSON", 1, "what the caller said about facts; null for a request that could not be read"),
     Field("context", "JSON", 1, "the request's context as it came; null for a request that could not be read"),
     Field("facts", f"MAP(VARCHAR, {FACT})", 1, "facts by name: see below"),
@@ -56,6 +59,7 @@ FIELDS = (
     Field("stages_ms", STAGES_MS, 1, "milliseconds in each stage; null when it was not reached"),
     Field("status", "VARCHAR", 1, "ok, shed, timeout, error, invalid"),
     Field("error_type", "VARCHAR", 1, "what went wrong, in a word; null when it is ok"),
+    Field("sample_rate", "DOUBLE", 3, "share of such records that is kept; 1 for all but ok without a fallback"),
 )
 TYPES = {field.name: field.type for field in FIELDS}
 

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from turnout_runtime.config.part import Part, from_env
 from turnout_runtime.errors import ConfigInvalid
 
-RecordPath = Annotated[str, Field(min_length=1, max_length=512)]
+RecordPath = Annotated[str, Field(pattern=r"^[^.]+(\.[^.]+)*$", max_length=512)]
 HeaderName = Annotated[str, Field(pattern=r"^[a-z0-9!#$%&'*+.^_`|~-]{1,128}$")]
 _JSON = ("context", "feature_refs", "details")
 _TEXT = ("request_id", "entity_id", "decision", "explanations_ref", "trace_id")

@@ -1,6 +1,6 @@
 """The feedback record: one JSON line that says what came of a prediction. Pure but for the ids."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -10,13 +10,15 @@ from turnout_runtime.predict.ids import Ids, rfc3339
 
 SCHEMA_VERSION = 1
 Caller = Mapping[str, str] | None
+Hide = Callable[[dict[str, Any]], None]
 
 
 class Records:
     """Writes the feedback records of one pod."""
 
-    def __init__(self, namespace: str, revision: str) -> None:
-        self._namespace, self._revision = namespace, revision
+    def __init__(self, namespace: str, revision: str, hide: Hide | None = None) -> None:
+        """`hide` replaces what nobody may read, as in predictions, so that a hashed entity is the same in both."""
+        self._namespace, self._revision, self._hide = namespace, revision, hide
         self._ids = Ids(revision)
 
     def __call__(self, outcomes: Sequence[Outcome], objective: str, caller: Caller, time_ns: int) -> list[bytes]:
@@ -27,7 +29,7 @@ class Records:
         ]
 
     def _record(self, outcome: Outcome, objective: str, caller: Caller, time_ns: int) -> dict[str, Any]:
-        return {
+        record = {
             "schema_version": SCHEMA_VERSION,
             "feedback_id": self._ids.new(time_ns),
             "received": rfc3339(time_ns),
@@ -37,3 +39,6 @@ class Records:
             "revision": self._revision,
             "caller": caller,
         }
+        if self._hide is not None:
+            self._hide(record)
+        return record

@@ -1,19 +1,23 @@
 """The prediction record: one JSON line that lets a prediction be reconstructed. Pure."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from turnout_runtime.facts import Fact
+from turnout_runtime.log.privacy import Privacy
+from turnout_runtime.log.sampling import ordinary
 from turnout_runtime.plain import plain
 from turnout_runtime.predict.ids import rfc3339
 from turnout_runtime.predict.prediction import STAGES, Prediction
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _NOTHING: dict[str, Any] = {}
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 _json = orjson.Fragment
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)")
 _NOT_REACHED: dict[str, float | None] = dict.fromkeys(STAGES)
 
 
@@ -34,7 +38,9 @@ class Encoder:
     the rest takes half the time of putting together a dictionary of this size.
     """
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, privacy: Privacy | None = None, sample: float = 1.0) -> None:
+        """`sample` is the share of ordinary predictions that leave a record."""
+        self._privacy, self._sample = privacy, sample
         self._blank: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "prediction_id": None,
@@ -45,8 +51,9 @@ class Encoder:
             "model_deployment": identity.model_deployment,
             "revision": identity.revision,
             "bundle_digest": identity.bundle_digest,
-            **dict.fromkeys(("policy_version", "arm", "cohort", "propensity", "shadow", "entity_id", "feature_refs")),
-            "context": None,
+            **dict.fromkeys(("policy_version", "arm", "cohort", "propensity", "shadow", "entity_id", "caller")),
+            "headers": {},
+            **dict.fromkeys(("trace_id", "feature_refs", "context")),
             "facts": {},
             "features": None,
             "passes": 0,
@@ -57,6 +64,7 @@ class Encoder:
             "stages_ms": None,
             "status": "ok",
             "error_type": None,
+            "sample_rate": 1.0,
         }
 
     def __call__(self, prediction: Prediction) -> bytes:
@@ -64,6 +72,10 @@ class Encoder:
         record = self._blank.copy()
         _came(record, prediction)
         _went(record, prediction)
+        if self._sample < 1.0 and ordinary(prediction):
+            record["sample_rate"] = self._sample
+        if self._privacy is not None:
+            self._privacy(record)
         try:
             return orjson.dumps(record, default=str, option=_OPTIONS)
         except (TypeError, RecursionError):  # what a source or a workflow made up must not cost the record
@@ -81,6 +93,10 @@ def _came(record: dict[str, Any], prediction: Prediction) -> None:
     record["cohort"] = route.cohort
     record["propensity"] = route.propensity
     record["shadow"] = route.shadow
+    record["caller"] = route.caller
+    record["headers"] = route.headers
+    if route.traceparent is not None:
+        record["trace_id"] = _trace_id(route.traceparent)
     if request is None:
         record["request_id"], record["entity_id"] = route.request_id, route.entity
         return
@@ -88,6 +104,12 @@ def _came(record: dict[str, Any], prediction: Prediction) -> None:
     record["feature_refs"] = _json(prediction.refs_json) if prediction.refs_json else _NOTHING
     if prediction.context_json:
         record["context"] = _json(prediction.context_json)
+
+
+def _trace_id(traceparent: str) -> str | None:
+    """The trace of a W3C `traceparent` header, if it is one."""
+    match = _TRACEPARENT.match(traceparent)
+    return match[1] if match else None
 
 
 def _went(record: dict[str, Any], prediction: Prediction) -> None:

@@ -1,11 +1,15 @@
 """Which policy, arm and cohort a request belongs to, and how long it may take, as its headers say it. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import xxhash
 
+from turnout_runtime.predict.claims import HEADER as CALLER
+from turnout_runtime.predict.claims import claims_of
+
 COHORTS = 10_000
+_NONE: Mapping[str, str] = {}
 _MAX_TEXT = 256  # characters of a header that are kept in a record
 _GRPC_UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 
@@ -13,7 +17,8 @@ _GRPC_UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9
 class Route(NamedTuple):
     """How a request came here; all but the objective is None when the pod was called without the gateway.
 
-    `timeout` is in seconds. `shadow` marks a copy whose answer nobody waits for.
+    `timeout` is in seconds. `shadow` marks a copy whose answer nobody waits for. `caller` has the claims that the
+    gateway checked, `headers` those that are to be logged.
     """
 
     objective: str
@@ -27,10 +32,12 @@ class Route(NamedTuple):
     traceparent: str | None = None
     tracestate: str | None = None
     shadow: bool = False
+    caller: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = _NONE
 
 
-def route_of(objective: str, headers: Mapping[str, str]) -> Route:
-    """Read the headers; what is absent or malformed becomes None."""
+def route_of(objective: str, headers: Mapping[str, str], logged: Sequence[str] = ()) -> Route:
+    """Read the headers; what is absent or malformed becomes None. `logged` names those to log, in lower case."""
     get = headers.get
     entity, salt, traceparent = get("x-turnout-entity"), get("x-turnout-objective"), get("traceparent")
     return Route(
@@ -45,6 +52,8 @@ def route_of(objective: str, headers: Mapping[str, str]) -> Route:
         traceparent,
         get("tracestate") if traceparent is not None else None,
         get("x-turnout-shadow") == "true",
+        claims_of(get(CALLER)),
+        {name: text for name in logged if (text := _text(get(name))) is not None} if logged else _NONE,
     )
 
 

@@ -12,14 +12,13 @@ from prometheus_client import CollectorRegistry
 
 from turnout_runtime.bundle.source import Bundle, obtain
 from turnout_runtime.config import PredictionLog, RuntimeConfig
-from turnout_runtime.errors import ConfigInvalid
-from turnout_runtime.facts.connect import FactStores, connect
+from turnout_runtime.facts.connect import connect
 from turnout_runtime.feedback.keep import FeedbackLog
 from turnout_runtime.feedback.record import Records
-from turnout_runtime.loading import LoadedWorkflow, load_workflow
-from turnout_runtime.log.files import LogFiles
+from turnout_runtime.loading import load_workflow
+from turnout_runtime.log import setup
+from turnout_runtime.log.privacy import Privacy
 from turnout_runtime.log.record import Identity
-from turnout_runtime.log.segments import Kind
 from turnout_runtime.log.writer import LogWriter
 from turnout_runtime.predict.build import dataplane
 from turnout_runtime.predict.dataplane import Dataplane
@@ -63,7 +62,7 @@ class Service:
         """Serve until told to stop; raises a `StartError` when that cannot be."""
         on_signals(lambda: os._exit(0))  # nothing is worth waiting for before the pod is ready
         config = self._config
-        log = _open_log(config)
+        log, hidden = setup.writer(config.prediction_log), setup.privacy(config.prediction_log)
         stores = connect(config.facts, config.serving.budget.facts_seconds or config.serving.timeout_seconds)
         bundle = await asyncio.to_thread(
             obtain, config.bundle.uri, config.bundle.digest, config.bundle.path, self._cache
@@ -72,13 +71,15 @@ class Service:
         if undeclared := sorted(loaded.facts - stores.rules.keys()):
             _log.warning("requests will fail: spec.facts lacks what the workflow fetches: %s", ", ".join(undeclared))
         await stores.warm()
-        feedback, counts = _open_feedback(config, log), FeedbackCounts()
-        plane = self._dataplane(bundle, loaded, stores, log, counts)
-        records = Records(config.namespace, config.revision)
+        feedback, counts = _open_feedback(config.prediction_log, log), FeedbackCounts()
+        plane = dataplane(loaded.workflow, stores.rules, config.serving, config.revision)
+        self._tell_of(plane, bundle, log, hidden, counts)
+        records = Records(config.namespace, config.revision, hidden)
         keeper = None if feedback is None else Keeper(feedback, records, counts)
         doors = Doors(plane, self._readiness, served(config), config.serving, keeper)
         on_signals(self.stop)
-        log.start()
+        if log is not None:
+            log.start()
         try:
             await self._answer(doors)
         finally:
@@ -88,7 +89,7 @@ class Service:
             await asyncio.to_thread(self._end_traces)
             if feedback is not None:
                 await feedback.close()
-            if not log.close(_LOG_PATIENCE):
+            if log is not None and not log.close(_LOG_PATIENCE):
                 _log.error("records were left behind: the log's volume does not take them")
 
     async def _answer(self, doors: Doors) -> None:
@@ -102,17 +103,16 @@ class Service:
         self._enter(Phase.CLOSING)
         await doors.close(serving.timeout_seconds + 1)
 
-    def _dataplane(
-        self, bundle: Bundle, loaded: LoadedWorkflow, stores: FactStores, log: LogWriter, counts: FeedbackCounts
-    ) -> Dataplane:
+    def _tell_of(
+        self, plane: Dataplane, bundle: Bundle, log: LogWriter | None, hidden: Privacy | None, counts: FeedbackCounts
+    ) -> None:
+        """Have the plane's predictions counted, logged and traced."""
         config = self._config
         identity = Identity(config.namespace, config.model_deployment, config.revision, bundle.digest)
-        plane = dataplane(loaded.workflow, stores.rules, config.serving, config.revision)
         metrics = ServingMetrics(identity, plane, log, counts)
         self._registry.register(metrics)
-        plane.sink = PredictionSink(identity, metrics, log)
+        plane.sink = PredictionSink(identity, metrics, log, hidden, config.prediction_log.sample)
         self._end_traces = begin_traces(plane, identity)
-        return plane
 
     def _enter(self, phase: Phase) -> None:
         self._readiness.phase = phase
@@ -132,33 +132,10 @@ def _settle_memory() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
-def _open_log(config: RuntimeConfig) -> LogWriter:
-    settings = config.prediction_log
-    try:
-        settings.directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigInvalid(f"predictionLog.directory {settings.directory}: {error.strerror}") from error
-    if not os.access(settings.directory, os.W_OK | os.X_OK):
-        raise ConfigInvalid(f"predictionLog.directory {settings.directory} is not writable for uid {os.getuid()}")
-    return LogWriter(_files(settings, "predictions"), flush=settings.flush_seconds, loss=settings.shipped)
-
-
-def _open_feedback(config: RuntimeConfig, log: LogWriter) -> FeedbackLog | None:
+def _open_feedback(settings: PredictionLog, log: LogWriter | None) -> FeedbackLog | None:
     """Segments beside those of the predictions, which the same thread seals in time."""
-    if not config.prediction_log.enabled:
+    if log is None:
         return None
-    files = _files(config.prediction_log, "feedback")
+    files = setup.segments(settings, "feedback")
     log.attend(files)
     return FeedbackLog(files)
-
-
-def _files(settings: PredictionLog, kind: Kind) -> LogFiles:
-    return LogFiles(
-        settings.directory,
-        settings.max_file_bytes,
-        settings.max_files,
-        kind=kind,
-        max_age=settings.max_age_seconds,
-        sync=settings.sync,
-        keep_oldest=settings.when_full == "dropNewest",
-    )

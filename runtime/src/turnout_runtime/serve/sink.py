@@ -3,7 +3,9 @@
 import asyncio
 import logging
 
+from turnout_runtime.log.privacy import Privacy
 from turnout_runtime.log.record import Encoder, Identity
+from turnout_runtime.log.sampling import sampled
 from turnout_runtime.log.writer import LogWriter
 from turnout_runtime.predict.prediction import Prediction
 from turnout_runtime.serve.metrics import ServingMetrics
@@ -19,14 +21,23 @@ class PredictionSink:
     processor's caches from one to the next, which is worth a fifth of it.
     """
 
-    def __init__(self, identity: Identity, metrics: ServingMetrics, log: LogWriter) -> None:
-        self._encode, self._metrics, self._records = Encoder(identity), metrics, log
+    def __init__(
+        self,
+        identity: Identity,
+        metrics: ServingMetrics,
+        log: LogWriter | None,
+        privacy: Privacy | None = None,
+        sample: float = 1.0,
+    ) -> None:
+        """Without a `log` there are no records; `sample` is the share of ordinary predictions that leave one."""
+        self._encode, self._metrics, self._records = Encoder(identity, privacy, sample), metrics, log
+        self._sample, self._immediate = sample, log is not None and log.immediate
         self._throttle = Throttle()
         self._fresh: list[Prediction] = []
 
     def __call__(self, prediction: Prediction) -> None:
         """Count it, log its record, and tell what failed, at most once a second for each type of error: soon."""
-        if self._records.immediate:
+        if self._immediate:
             self._take(prediction)
             return
         if not self._fresh:
@@ -40,17 +51,20 @@ class PredictionSink:
 
     def _take(self, prediction: Prediction) -> None:
         self._metrics.observe(prediction)
-        try:
-            self._records.put(self._encode(prediction))
-        except (
-            TypeError,
-            ValueError,
-            RecursionError,
-        ) as error:  # odd things in facts or features
-            self._records.drop("not_encodable")
-            self._tell(prediction, "record not encodable", error)
+        if self._records is not None:
+            self._record(prediction, self._records)
         if prediction.status == "error" and prediction.error is not None:
             self._tell(prediction, "prediction failed", prediction.error)
+
+    def _record(self, prediction: Prediction, records: LogWriter) -> None:
+        if self._sample < 1.0 and not sampled(prediction, self._sample):
+            records.sampled_out += 1
+            return
+        try:
+            records.put(self._encode(prediction))
+        except (TypeError, ValueError, RecursionError) as error:  # odd things in facts or features
+            records.drop("not_encodable")
+            self._tell(prediction, "record not encodable", error)
 
     def _tell(self, prediction: Prediction, message: str, error: BaseException) -> None:
         kind = type(error).__name__

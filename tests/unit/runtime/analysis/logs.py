@@ -19,7 +19,8 @@ IDENTITY = Identity("demo", "delay", "delay-1", "sha256:" + "a" * 64)
 
 def written() -> dict[str, Any]:
     """A record as the runtime itself writes it, everything filled in."""
-    route = Route("late", "main", "v3", 0.9, "N1", 17, "r-1")
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    route = Route("late", "main", "v3", 0.9, "N1", 17, "r-1", traceparent=trace, caller={"sub": "ops"})
     prediction = Prediction(route, "p-1", 1_372_636_800_123_456_000, 0.0)
     prediction.accept(Request("r-1", "N1", {"plane": {"seats": 100}}, {"carrier": "UA"}, None))
     prediction.facts = {"weather": Fact({"wind": 4.5}, "stale", 1.25, 3500.0, "timeout")}

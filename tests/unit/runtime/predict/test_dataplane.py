@@ -22,9 +22,9 @@ IDENTITY = Identity("demo", "flow", "flow-1a2b3c4d", "sha256:aa")
 ROUTE = Route("obj", arm="main", policy_version="v1", propensity=0.9)
 FIELDS = (
     "schema_version prediction_id request_id time namespace objective model_deployment revision bundle_digest "
-    "policy_version arm cohort propensity shadow entity_id feature_refs context facts features passes batch_size "
-    "score decision confidence explanations_ref details fallback_used fallback fallback_reason cache exceeded "
-    "stages_ms status error_type"
+    "policy_version arm cohort propensity shadow entity_id caller headers trace_id feature_refs context facts "
+    "features passes batch_size score decision confidence explanations_ref details fallback_used fallback "
+    "fallback_reason cache exceeded stages_ms status error_type sample_rate"
 )
 
 
@@ -89,11 +89,12 @@ async def test_a_prediction_can_be_reconstructed_from_its_record() -> None:
     record = await _record(x=1.5, note="a\nb")
     assert " ".join(record) == FIELDS
     expected = {
-        "schema_version": 2, "request_id": "r", "namespace": "demo", "objective": "obj", "model_deployment": "flow",
+        "schema_version": 3, "request_id": "r", "namespace": "demo", "objective": "obj", "model_deployment": "flow",
         "revision": "flow-1a2b3c4d", "bundle_digest": "sha256:aa", "policy_version": "v1", "arm": "main",
         "cohort": None, "propensity": 0.9, "entity_id": "e", "context": {"x": 1.5, "note": "a\nb"}, "facts": {},
         "features": {"x": 1.5, "y": None}, "score": 2.5, "decision": "yes", "confidence": 0.5,
         "explanations_ref": None, "fallback_used": False, "status": "ok", "error_type": None,
+        "caller": None, "headers": {}, "trace_id": None, "sample_rate": 1.0,
     }  # fmt: skip
     assert {name: record[name] for name in expected} == expected
     assert list(record["stages_ms"]) == ["queue", "facts", "features", "model", "decide", "total"]

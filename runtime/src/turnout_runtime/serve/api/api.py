@@ -32,6 +32,7 @@ class Api:
         """Without a `keeper` there is no feedback."""
         self._dataplane, self._readiness = dataplane, readiness
         self._replies = Replies(readiness, served.revision)
+        self._logged = served.logged
         self._predict = Predictor(dataplane, self._replies, served.revision, served.max_body)
         self._feedback = None if keeper is None else Feedback(keeper, self._replies, served.max_body)
         self._openapi = OpenApi(dataplane.workflow, served, feedback=keeper is not None)
@@ -63,7 +64,7 @@ class Api:
             if method not in endpoint.methods and not (method == b"HEAD" and b"GET" in endpoint.methods):
                 return self._other_method(request, endpoint)
             if endpoint.limited:
-                request.route = route_of(endpoint.objective, request.headers)
+                request.route = route_of(endpoint.objective, request.headers, self._logged)
         if request.route is None:
             return self._begin_feedback(request) if request.endpoint.feedback else None
         if self._readiness.phase is _CLOSING:
@@ -108,4 +109,4 @@ class Api:
         with suppress(NotFound):
             request.endpoint = endpoint = self._endpoints.of(request.target)
             if endpoint.limited and request.method in endpoint.methods:
-                request.route = route_of(endpoint.objective, request.headers)
+                request.route = route_of(endpoint.objective, request.headers, self._logged)

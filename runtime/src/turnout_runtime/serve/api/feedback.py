@@ -10,6 +10,7 @@ from turnout_runtime.errors import InvalidFeedback, RequestError
 from turnout_runtime.feedback.keep import FeedbackLog
 from turnout_runtime.feedback.parse import SLICE, Rows, parse, rows_of
 from turnout_runtime.feedback.record import Records
+from turnout_runtime.predict.claims import HEADER, claims_of
 from turnout_runtime.serve.api.body import unpacked
 from turnout_runtime.serve.api.replies import Replies
 from turnout_runtime.serve.http1 import Request
@@ -62,8 +63,9 @@ class Feedback:
     async def _lines(self, request: Request, came: Rows) -> Sequence[bytes]:
         """The rows as lines of the log; other requests go on between slices of them."""
         now, lines = time.time_ns(), list[bytes]()
+        caller = claims_of(request.headers.get(HEADER))
         for outcomes in parse(came):
-            lines += self._keeper.records(outcomes, request.endpoint.objective, None, now)
+            lines += self._keeper.records(outcomes, request.endpoint.objective, caller, now)
             if len(came.rows) > SLICE:
                 await asyncio.sleep(0)
         return lines

@@ -22,7 +22,7 @@ class ServingMetrics(Collector):
     """All that one serving process counts; the gauges are read where they live."""
 
     def __init__(
-        self, identity: Identity, plane: Dataplane, log: LogWriter, feedback: FeedbackCounts | None = None
+        self, identity: Identity, plane: Dataplane, log: LogWriter | None, feedback: FeedbackCounts | None = None
     ) -> None:
         self._identity, self._plane, self._log, self._feedback = identity, plane, log, feedback or FeedbackCounts()
         self._requests = RequestCounts()
@@ -34,7 +34,8 @@ class ServingMetrics(Collector):
         yield from memory_metrics(self._plane.cache, self._plane.idempotency)
         yield from fact_metrics(self._plane.facts)
         yield from model_metrics(self._plane.workflow.models)
-        yield from log_metrics(self._log)
+        if self._log is not None:
+            yield from log_metrics(self._log)
         yield from self._feedback.collect()
         info = {"revision": self._identity.revision, "bundle_digest": self._identity.bundle_digest}
         yield InfoMetricFamily("turnout", "What serves here", info)

@@ -131,7 +131,7 @@ class GrpcDoor:
         """The metadata are what headers are elsewhere; an objective is the gateway's, or the deployment's own name."""
         headers = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
         objective = headers.get("x-turnout-objective", "").rpartition("/")[2] or self._served.model_deployment
-        route, remaining = route_of(objective, headers), context.time_remaining()
+        route, remaining = route_of(objective, headers, self._served.logged), context.time_remaining()
         if remaining is None or (route.timeout is not None and route.timeout <= remaining):
             return route
         return route._replace(timeout=max(0.0, remaining))
