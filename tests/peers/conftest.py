@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from tests.integration.runtime import process
 from tests.integration.runtime.forks import Forkery
+from tests.peers.kafka.broker import Broker, broker
 from tests.peers.object_store import ObjectStore, object_store
 from tests.peers.oci_registry import OciRegistry, locked_registry, registry, token_registry
 
@@ -49,3 +50,16 @@ def locked_oci(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OciRegistry
 def token_oci(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OciRegistry]:
     with token_registry(tmp_path_factory.mktemp("token-oci")) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def _kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with broker(tmp_path_factory.mktemp("kafka")) as made:
+        yield made
+
+
+@pytest.fixture
+def kafka(_kafka: Broker) -> Broker:
+    """A broker that runs, also when the test before has ended it."""
+    _kafka.ensure_running()
+    return _kafka

@@ -1,0 +1,91 @@
+"""Who may write to a Kafka that asks: passwords, certificates, and words that never tell them."""
+
+import logging
+from pathlib import Path
+
+import pytest
+from tests.cluster.pki import write
+from tests.peers.kafka.broker import OPEN, PASSWORD, SASL, TLS, USER, Broker
+from tests.peers.kafka.rows import PREDICTIONS, numbers, predictions
+
+from turnout_runtime.config.ship import KafkaSink
+from turnout_runtime.errors import ConfigInvalid
+from turnout_runtime.ship.kafka import KafkaStream
+from turnout_runtime.ship.sink import SinkFailed
+
+SECRETS = {"NAME": USER, "WORD": PASSWORD}
+
+
+@pytest.mark.parametrize(
+    ("listener", "mechanism"),
+    [(SASL, "SCRAM-SHA-512"), (SASL, "PLAIN"), (TLS, "SCRAM-SHA-256"), (TLS, "SCRAM-SHA-512")],
+)
+async def test_those_who_know_the_password_may(kafka: Broker, listener: str, mechanism: str) -> None:
+    topic = kafka.create(f"door-{listener}-{mechanism}")
+    stream = _stream(kafka, topic, listener, mechanism)
+    assert await stream.send(predictions(20), PREDICTIONS) == 20
+    await stream.close()
+    assert sorted(numbers(kafka.read(topic))) == list(range(20))
+
+
+@pytest.mark.parametrize(("listener", "mechanism"), [(SASL, "PLAIN"), (SASL, "SCRAM-SHA-512"), (TLS, "SCRAM-SHA-256")])
+async def test_a_wrong_password_is_told_and_never_shown(
+    kafka: Broker, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], listener: str, mechanism: str
+) -> None:
+    stream = _stream(kafka, "any", listener, mechanism, {**SECRETS, "WORD": "wrong-but-secret"})
+    with caplog.at_level(logging.DEBUG), pytest.raises(SinkFailed, match="refuse the credentials") as caught:
+        await stream.send(predictions(1), PREDICTIONS)
+    await stream.close()
+    assert caught.value.reason == "refused"
+    told = f"{caught.value}{caplog.text}{''.join(capfd.readouterr())}"
+    assert "wrong-but-secret" not in told
+    assert USER not in told
+
+
+async def test_a_broker_of_another_authority(kafka: Broker, tmp_path: Path) -> None:
+    other = tmp_path / "pki"
+    write(other, [])
+    stream = _stream(kafka, "any", TLS, "PLAIN", ca=str(other / "ca.crt"))
+    with pytest.raises(SinkFailed, match=r"TLS to the brokers failed: check tls\.ca") as caught:
+        await stream.send(predictions(1), PREDICTIONS)
+    await stream.close()
+    assert caught.value.reason == "refused"
+
+
+async def test_certificates_that_are_not_there(kafka: Broker) -> None:
+    stream = _stream(kafka, "any", TLS, "PLAIN", ca="/no/such/ca.crt")
+    with pytest.raises(SinkFailed, match=r"cannot use tls\.ca, /no/such/ca\.crt"):
+        await stream.send(predictions(1), PREDICTIONS)
+    await stream.close()
+
+
+async def test_a_port_that_speaks_another_language(kafka: Broker) -> None:
+    """Plain text to TLS, and TLS to plain text."""
+    plain = KafkaSink.model_validate({"brokers": [kafka.address(TLS)], "topic": "any"})
+    sealed = KafkaSink.model_validate({"brokers": [kafka.address(OPEN)], "topic": "any", "tls": {}})
+    for config in (plain, sealed):
+        stream = KafkaStream("stream", config, timeout=1.0)
+        with pytest.raises(SinkFailed, match="whether that port wants TLS or SASL") as caught:
+            await stream.send(predictions(1), PREDICTIONS)
+        await stream.close()
+        assert caught.value.reason == "unreachable"
+
+
+def test_a_secret_that_is_not_set(kafka: Broker) -> None:
+    with pytest.raises(ConfigInvalid, match=r"sinks\.stream\.kafka\.sasl\.passwordEnv: the variable WORD is not set"):
+        _stream(kafka, "any", SASL, "PLAIN", {"NAME": USER})
+
+
+def _stream(
+    kafka: Broker,
+    topic: str,
+    listener: str,
+    mechanism: str,
+    environment: dict[str, str] | None = None,
+    ca: str | None = None,
+) -> KafkaStream:
+    told: dict[str, object] = {"brokers": [kafka.address(listener)], "topic": topic}
+    told["sasl"] = {"mechanism": mechanism, "usernameEnv": "NAME", "passwordEnv": "WORD"}
+    if listener == TLS:
+        told["tls"] = {"ca": ca or str(kafka.ca)}
+    return KafkaStream("stream", KafkaSink.model_validate(told), SECRETS if environment is None else environment)
