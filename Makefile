@@ -78,6 +78,10 @@ bench-control: cluster-up ## Measure the control plane with 1,000 + 1,000 object
 bench-runtime: setup ## Measure the runtime against its peers, overloaded, and with failing facts, in 15 min
 	@$(RUN) python -m benchmarks.runtime
 
+.PHONY: bench-log
+bench-log: setup ## Measure the prediction log: its cost, kills, a stalled sink, a full disk, joins, in 25 min
+	@$(RUN) python -m benchmarks.log
+
 SCHEMAS := crds/ docs/reference.md
 
 .PHONY: generate

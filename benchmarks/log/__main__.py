@@ -6,7 +6,7 @@ from types import ModuleType
 
 from benchmarks.harness import run
 from benchmarks.log.bench import Bench
-from benchmarks.log.sections import convert, cost, join, kills, rivals, stall
+from benchmarks.log.sections import convert, cost, full, join, kills, rivals, stall
 from tests.cluster.prerequisites import ensure
 
 SECTIONS: Mapping[str, ModuleType] = {
@@ -14,6 +14,7 @@ SECTIONS: Mapping[str, ModuleType] = {
     "convert": convert,
     "kills": kills,
     "stall": stall,
+    "full": full,
     "join": join,
     "rivals": rivals,
 }
