@@ -85,6 +85,7 @@ class Pipeline:
             if self._refine is None or prediction.passes == 2 or not (wanted := self._refine(ctx, score)):
                 return score
             ctx.facts_pass = 2
+            prediction.row = None
             await self._facts(prediction, ctx.facts.fetch, **wanted)
 
     async def _waited(self, prediction: Prediction, features: Awaitable[Features]) -> Features:
@@ -150,6 +151,7 @@ class Pipeline:
             return 0.0
         model = self._workflow.models[name]
         row, left, turn = as_row(self._names, features), None if remaining == inf else remaining, prediction.turn
+        prediction.row = row
         if turn is None:
             score = await model.score(row, left)
         else:

@@ -20,6 +20,7 @@ from turnout_runtime.facts import Fact
 from turnout_runtime.predict.route import Route
 from turnout_runtime.predict.turn import Turn
 from turnout_runtime.workflow import Decision, Request
+from turnout_runtime.workflow.features import Row
 
 Status = Literal["ok", "shed", "timeout", "error", "invalid"]
 Stage = Literal["queue", "facts", "features", "model", "decide"]
@@ -54,6 +55,8 @@ class Prediction:
     """The same of its feature_refs; None when there are none."""
     facts: Mapping[str, Fact] = _NO_FACTS
     features: Mapping[str, float] | None = None
+    row: Row | None = None
+    """The features as the model got them: the quickest way to count them."""
     passes: int = 0
     """How often features and model ran: 2 after `refine`, 0 when the answer was remembered or there is none."""
     batch_size: int | None = None
