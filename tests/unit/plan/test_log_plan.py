@@ -7,6 +7,7 @@ import subprocess
 import pytest
 from tests.unit.plan.builders import DIGEST, model_deployment, pod
 
+from turnout_operator.api.prediction_log import LogFlush
 from turnout_operator.plan.failures import find_failure
 from turnout_operator.plan.log_config import ship_config
 from turnout_operator.plan.pod import pod_template
@@ -14,6 +15,8 @@ from turnout_operator.plan.revision import Revision, revision_hash
 from turnout_operator.plan.runtime_config import runtime_config
 from turnout_operator.plan.settings import PlanSettings
 from turnout_operator.plan.workload import config_map
+from turnout_runtime import config as runtime
+from turnout_runtime.config.ship import ShipConfig
 
 SETTINGS = PlanSettings(runtime_image="runtime:1", drain_seconds=5.0)
 LAKE = {"name": "my-lake", "objectStore": {"uri": "s3://logs/a", "secretRef": {"name": "lake"}}}
@@ -240,3 +243,47 @@ def test_bundle_and_log_of_one_spec_stay_apart():
     volumes = pod_template(Revision.wanted(md, SETTINGS), SETTINGS)["spec"]["volumes"]
     claims = {each["name"]: each["persistentVolumeClaim"] for each in volumes if "persistentVolumeClaim" in each}
     assert claims == {"source": {"claimName": "data", "readOnly": True}, "sink-0": {"claimName": "data"}}
+
+
+FULL = {
+    "enabled": True,
+    "rotate": {"size": "1Mi", "keep": 2, "age": "5m"},
+    "flush": {"interval": "0s", "sync": True},
+    "whenFull": "DropNewest",
+    "sample": "0.25%",
+    "redact": ["context.a", "score", "features.x", "caller", "facts.plane", "request_id"],
+    "hash": {
+        "fields": ["entity_id", "context.a.b", "caller.sub", "headers.x-a", "facts.plane.value.owner"],
+        "keySecretRef": {"name": "s", "key": "k"},
+    },
+    "headers": ["x-region"],
+    "sinks": ALL,
+    "retention": {"age": "36h"},
+}
+
+
+def test_both_programs_read_what_is_written_and_their_defaults_are_the_specs():
+    read = runtime.PredictionLog.model_validate(written(**FULL))
+    assert (read.max_age_seconds, read.flush_seconds, read.when_full, read.sample) == (300, 0, "dropNewest", 0.0025)
+    assert (read.redact, read.hash.fields) == (FULL["redact"], FULL["hash"]["fields"])
+    plain, spec = runtime.PredictionLog.model_validate(written()), revision().spec.prediction_log
+    assert plain.max_age_seconds == spec.rotate.age.seconds
+    assert plain.flush_seconds == LogFlush().interval.seconds
+    assert (plain.sync, plain.enabled, plain.sample) == (LogFlush().sync, spec.enabled, spec.sample.ratio)
+    assert plain.when_full == "dropOldest"
+    ship = ShipConfig.model_validate({"pod": "p", **ship_config(revision(**FULL))})
+    assert [sink.name for sink in ship.sinks] == ["my-lake", "disk", "stream", "console"]
+    assert ship.sinks[0].prefix == "TURNOUT_LOG_MY_LAKE_"
+    assert ship.sinks[2].kafka.compression == revision(**FULL).spec.prediction_log.sinks[2].kafka.compression
+    assert (ship.retention.age_seconds, ship.retention.bytes, ship.port) == (36 * 3600, None, 9092)
+    assert ShipConfig.model_validate({"pod": "p", **ship_config(revision(sinks=[DISK]))}).retention.age_seconds is None
+
+
+def test_a_volume_that_is_shipped_from_has_room_beside_the_rotation():
+    def limit(**log) -> int:
+        md = model_deployment(serving={"processes": 3}, predictionLog={"rotate": {"size": "1Mi", "keep": 4}, **log})
+        found = pod_template(Revision.wanted(md, SETTINGS), SETTINGS)["spec"]["volumes"]
+        (volume,) = [each for each in found if each["name"] == "log"]
+        return int(volume["emptyDir"]["sizeLimit"]) // 1024**2
+
+    assert (limit(), limit(sinks=[LAKE])) == (5, 15)

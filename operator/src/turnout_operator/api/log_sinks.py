@@ -94,7 +94,9 @@ class KafkaSink(SpecModel):
     topic: Annotated[str, Field(min_length=1, max_length=249), TOPIC_RULE]
     """Topic of the predictions."""
     feedback_topic: Annotated[str, Field(min_length=1, max_length=249), TOPIC_RULE] | None = None
-    """Topic of the feedback. When absent: feedback is not sent."""
+    """Topic of the feedback. When absent: that of the predictions."""
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "lz4"
+    """How batches of messages are compressed. Default: lz4."""
     tls: KafkaTls | None = None
     """TLS to the brokers. When absent: plain connections."""
     sasl: KafkaSasl | None = None

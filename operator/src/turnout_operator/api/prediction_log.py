@@ -11,10 +11,18 @@ from turnout_operator.api.pods import SecretKey
 from turnout_operator.api.resources import Compute, Limits, Requests
 from turnout_operator.api.schema import ListMap, Rule, matches
 
-PATH_RULE = matches(
-    r"entity_id|(caller|context|feature_refs|facts|features|details|headers)(\.[^.\s]+){0,8}",
-    "predictionLog.redact and hash name fields of the record: entity_id, or a path such as context.passenger.name below"
-    " caller, context, feature_refs, facts, features, details or headers",
+_TEXTS = "request_id|entity_id|decision|explanations_ref|trace_id"
+_BELOW = r"(\.[^.\s]+)"
+REDACT_RULE = matches(
+    rf"{_TEXTS}|score|confidence|(caller|context|feature_refs|facts|features|details|headers){_BELOW}{{0,8}}",
+    "predictionLog.redact has fields of the record: a name such as entity_id or score, or a path such as"
+    " context.passenger.name below caller, context, feature_refs, facts, features, details or headers",
+)
+HASH_RULE = matches(
+    rf"{_TEXTS}|(context|feature_refs|details){_BELOW}{{0,8}}|(caller|headers){_BELOW}{{1,8}}"
+    rf"|facts{_BELOW}\.value{_BELOW}{{0,6}}",
+    "predictionLog.hash.fields are texts of the record: a name such as entity_id, or a path such as context.passenger,"
+    " caller.sub, headers.x-user or facts.plane.value.owner",
 )
 _SECRET_HEADERS = ("authorization", "proxy-authorization", "cookie", "set-cookie")
 _SECRET_PATTERN = "^(" + "|".join(_SECRET_HEADERS) + ")$|^x-turnout-"
@@ -25,7 +33,8 @@ SECRET_HEADER_RULE = Rule(
     lambda name: name not in _SECRET_HEADERS and not name.startswith("x-turnout-"),
     reason="FieldValueForbidden",
 )
-FieldPath = Annotated[str, Field(max_length=253), PATH_RULE]
+RedactedPath = Annotated[str, Field(max_length=253), REDACT_RULE]
+HashedPath = Annotated[str, Field(max_length=253), HASH_RULE]
 HeaderName = Annotated[str, Field(max_length=128), HEADER_RULE, SECRET_HEADER_RULE]
 
 
@@ -54,10 +63,10 @@ class LogFlush(SpecModel):
 class LogHash(SpecModel):
     """Fields that are logged as keyed hashes: equal values stay equal, and nobody reads them without the key."""
 
-    fields: Annotated[list[FieldPath], Field(min_length=1, max_length=64)]
+    fields: Annotated[list[HashedPath], Field(min_length=1, max_length=64)]
     """Fields of the record, 1 to 64, for example entity_id."""
     key_secret_ref: SecretKey
-    """The key of a Secret in the same namespace that holds the key of HMAC-SHA256."""
+    """The key of a Secret in the same namespace that holds the key of HMAC-SHA256, at least 16 characters."""
 
 
 class LogRetention(SpecModel):
@@ -157,7 +166,7 @@ class PredictionLog(SpecModel):
     sample: Percentage = Percentage("100%")
     """Share of the requests that is logged, from 0.01% to 100%; failures and fallbacks always are, and a shadow with
     its original. Default: 100%."""
-    redact: Annotated[list[FieldPath], Field(max_length=64)] = Field(default_factory=list)
+    redact: Annotated[list[RedactedPath], Field(max_length=64)] = Field(default_factory=list)
     """Fields of the record that are logged as null, at most 64, for example context.passenger. None by default."""
     hash: LogHash | None = None
     """Fields of the record that are logged as keyed hashes. None by default."""

@@ -6,7 +6,7 @@ Both leave out what is not asked for; secrets are names of environment variables
 from typing import Any
 
 from turnout_operator.api.log_sinks import KafkaSink, LogSink, ObjectStoreSink
-from turnout_operator.api.prediction_log import PredictionLog
+from turnout_operator.api.prediction_log import LogFlush, PredictionLog
 from turnout_operator.plan.places import LOG_DIRECTORY, SHIPPER_PORT, kafka_ca, sink_folder
 from turnout_operator.plan.revision import Revision
 from turnout_operator.plan.secrets import LOG_HASH_KEY_ENV, sink_env
@@ -43,10 +43,11 @@ def ship_config(revision: Revision) -> Json:
 
 
 def _more(log: PredictionLog) -> Json:
+    flush = log.flush or LogFlush()
     return {
         "maxAgeSeconds": log.rotate.age.seconds,
-        "flushSeconds": log.flush.interval.seconds if log.flush else 0.2,
-        "sync": bool(log.flush and log.flush.sync),
+        "flushSeconds": flush.interval.seconds,
+        "sync": flush.sync,
         "whenFull": _WHEN_FULL[log.when_full],
         "enabled": log.enabled,
         "sample": log.sample.ratio,
@@ -88,6 +89,7 @@ def _kafka(name: str, kafka: KafkaSink) -> Json:
             "feedbackTopic": kafka.feedback_topic,
             "tls": ({"ca": kafka_ca(name)} if tls.ca_secret_ref else {}) if tls else None,
             "sasl": known,
+            "compression": kafka.compression if kafka.compression != "lz4" else None,
         }
     )
 

@@ -125,4 +125,7 @@ def _log_volume(spec: ModelDeploymentSpec) -> Json:
     log = spec.prediction_log
     if claim := log.persistent_volume_claim:
         return {"persistentVolumeClaim": {"claimName": claim.claim_name}}
-    return {"emptyDir": {"sizeLimit": str(log.rotate.size.bytes * (log.rotate.keep + 1))}}
+    # A pod that has more than the limit is evicted, so what is beside the rotation must fit, too: with sinks, one more
+    # file that each process writes, one of feedback, and those that could not be delivered.
+    more = 2 * spec.serving.processes + log.rotate.keep if log.sinks else 0
+    return {"emptyDir": {"sizeLimit": str(log.rotate.size.bytes * (log.rotate.keep + 1 + more))}}
