@@ -1,14 +1,14 @@
-"""`turnout log`: read prediction logs."""
+"""`turnout log`: read prediction logs, and send what came of predictions."""
 
-from turnout_runtime.cli.log import cat, export, labels, quality, query, show, tail
+from turnout_runtime.cli.log import cat, export, feedback, labels, quality, query, show, tail
 from turnout_runtime.cli.parsers import Groups
 
-_ACTIONS = (cat, show, tail, query, labels, quality, export)
+_ACTIONS = (cat, show, tail, query, labels, quality, export, feedback)
 
 
 def add_commands(groups: Groups) -> None:
     """Register the group."""
-    log = groups.add_parser("log", help="read prediction logs")
+    log = groups.add_parser("log", help="read prediction logs; send what came of predictions")
     actions = log.add_subparsers(required=True, metavar="ACTION")
     for action in _ACTIONS:
         action.add_command(actions)
