@@ -21,29 +21,35 @@ class Lake:
 
 def read(root: Path) -> Lake:
     """Every file with every column; one that fails is told, and the rest still counts."""
-    good, unreadable = [], []
     files = sorted((root / "predictions").rglob("*.parquet"))
-    for path in files:
-        try:
-            duckdb.sql(f"CREATE OR REPLACE TEMP TABLE each_one AS FROM read_parquet({_quoted([path])})")
-            good.append(path)
-        except duckdb.Error as error:
-            unreadable.append(f"{path}: {error}")
-    duckdb.sql("DROP TABLE IF EXISTS each_one")
-    size = sum(path.stat().st_size for path in files)
-    if not good:
-        return Lake(files=len(files), bytes=size, unreadable=unreadable)
-    source = f"read_parquet({_quoted(good)}, hive_partitioning = false, union_by_name = true)"
-    rows, distinct = _one(f"SELECT count(*), count(DISTINCT prediction_id) FROM {source}")
-    found = duckdb.sql(f"SELECT request_id, count(*) FROM {source} GROUP BY ALL").fetchall()
-    return Lake(dict(found), rows, rows - distinct, len(files), size, unreadable)
+    with duckdb.connect() as database:
+        unreadable = {path: error for path in files if (error := _fault(database, path))}
+        told = [f"{path}: {error}" for path, error in unreadable.items()]
+        size = sum(path.stat().st_size for path in files)
+        source = _source([path for path in files if path not in unreadable])
+        if len(unreadable) == len(files):
+            return Lake(files=len(files), bytes=size, unreadable=told)
+        rows, distinct = all_of(database, f"SELECT count(*), count(DISTINCT prediction_id) FROM {source}")[0]
+        requests = all_of(database, f"SELECT request_id, count(*) FROM {source} GROUP BY ALL")
+        return Lake(dict(requests), rows, rows - distinct, len(files), size, told)
 
 
-def _one(query: str) -> tuple[Any, ...]:
-    row: tuple[Any, ...] | None = duckdb.sql(query).fetchone()
-    assert row is not None
-    return row
+def all_of(database: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
+    """The query's rows."""
+    found: list[tuple[Any, ...]] = database.execute(query).fetchall()
+    return found
 
 
-def _quoted(paths: list[Path]) -> str:
-    return "[" + ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths) + "]"
+def _fault(database: duckdb.DuckDBPyConnection, path: Path) -> str | None:
+    """What is wrong with a file, if anything is; all of it is decoded."""
+    try:
+        database.execute(f"CREATE OR REPLACE TEMP TABLE whole AS FROM {_source([path])}")
+        database.execute("DROP TABLE whole")
+    except duckdb.Error as error:
+        return str(error)
+    return None
+
+
+def _source(paths: list[Path]) -> str:
+    names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
+    return f"read_parquet([{names}], hive_partitioning = false, union_by_name = true)"

@@ -76,7 +76,8 @@ def _labels(root: Path) -> tuple[Path, Path]:
     for path, key, later in ((by_id, "prediction_id", "1 hour"), (by_entity, "entity_id", "10 milliseconds")):
         time = f'"time" + INTERVAL {later} AS "time"'
         wanted = f"SELECT {key}, {label}, {time} FROM {source} ORDER BY hash(prediction_id)"
-        duckdb.sql(f"COPY ({wanted}) TO '{path}' (FORMAT parquet)")
+        with duckdb.connect() as database:
+            database.execute(f"COPY ({wanted}) TO '{path}' (FORMAT parquet)")
     return by_id, by_entity
 
 
