@@ -7,6 +7,7 @@ from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from turnout_runtime.serve.readiness import Phase, Readiness
+from turnout_runtime.telemetry.selection import select
 
 
 class AdminApi:
@@ -31,5 +32,7 @@ class AdminApi:
         status = 200 if phase is Phase.READY else 503
         return web.Response(status=status, body=orjson.dumps({"phase": phase.value}), content_type="application/json")
 
-    async def _metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=await self._render(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def _metrics(self, request: web.Request) -> web.Response:
+        text, names = await self._render(), request.query.getall("name[]", [])
+        body = select(text, names) if names else text
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
