@@ -55,7 +55,7 @@ class Prediction:
     """The same of its feature_refs; None when there are none."""
     facts: Mapping[str, Fact] = _NO_FACTS
     features: Mapping[str, float] | None = None
-    row: Row | None = None
+    row: "Row | None" = None
     """The features as the model got them: the quickest way to count them."""
     passes: int = 0
     """How often features and model ran: 2 after `refine`, 0 when the answer was remembered or there is none."""
