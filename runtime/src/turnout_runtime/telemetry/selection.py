@@ -1,4 +1,4 @@
-"""A part of a metrics text, for those who read a few of them often: `/metrics?name[]=…`, as prometheus_client has it."""
+"""A part of a metrics text, for those who often read a few of them: `/metrics?name[]=…`, as in prometheus_client."""
 
 from collections.abc import Collection
 
