@@ -195,6 +195,9 @@ async def test_only_the_gateway_reaches_a_guarded_pod(guarded: Runtime, authorit
     pair = authority.client(tmp_path, "envoy")
     async with gateway(tmp_path / "envoy", port, pair) as envoy:
         assert (await _ask(envoy, {"score": 0.5}))[1]["score"] == 0.5
+        row = {"prediction_id": "p", "label": 1}
+        async with envoy.session.post(envoy.url + PREDICT.replace("predict", "feedback"), json=row) as response:
+            assert response.status == 202
     assert await asyncio.to_thread(_call, port, pair) == 200
     assert await asyncio.to_thread(_call, port, None) == 0
     assert await asyncio.to_thread(_call, port, stranger) == 0

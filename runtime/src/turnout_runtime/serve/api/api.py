@@ -44,7 +44,9 @@ class Api:
     def _find(self, objective: str | None, path: str) -> Endpoint | None:
         if path == "/predict" and objective is not None:
             return Endpoint(objective, {b"POST": self._predict}, limited=True)
-        if path == "/feedback" and objective is not None and self._feedback is not None:
+        if path == "/feedback" and objective is not None:
+            if self._feedback is None:
+                raise NotFound("feedback is kept in the prediction log, which is off (predictionLog.enabled)")
             return Endpoint(objective, {b"POST": self._feedback}, feedback=True)
         if path == "/openapi.json":
             return Endpoint(objective or "", {b"GET": lambda request, _: self._document(request, objective)})
