@@ -92,6 +92,10 @@ class FeedbackFailed(TurnoutError):
     """A table of feedback could not be sent, or not all of it was taken."""
 
 
+class ShipFailed(TurnoutError):
+    """A sink did not take all of a prediction log."""
+
+
 class EvaluationInvalid(TurnoutError):
     """What an evaluation of the prediction log reads is missing, or does not fit what it was told."""
 

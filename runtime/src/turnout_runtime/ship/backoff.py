@@ -13,7 +13,7 @@ class Backoff:
 
     def __call__(self) -> float:
         """Count a failure; seconds until the next attempt."""
-        bound = min(self._most, self._first * 2 ** min(self.failures, 30))
+        bound = min(self._most, self._first * 2.0 ** min(self.failures, 30))
         self.failures += 1
         return bound * (0.5 + self._chance() / 2)
 

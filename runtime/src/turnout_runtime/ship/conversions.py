@@ -38,7 +38,7 @@ class _Entry:
 
 @dataclass(slots=True)
 class Conversions:
-    """Segments of `directory` as Parquet in `spool`, a folder below it whose content is nobody else's."""
+    """Segments of `directory` as Parquet in `spool`, a folder below it that is nobody else's; both are absolute."""
 
     directory: Path
     spool: Path
@@ -119,7 +119,7 @@ def _converted(answer: dict[str, object], out: Path) -> Converted:
 async def _run(segment: Path, out: Path, pod: str) -> tuple[int, dict[str, object]]:
     """The exit code of a process that converts, and what it said."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "turnout_runtime.ship.convert", segment.absolute(), out.absolute(), pod,
+        sys.executable, "-m", "turnout_runtime.ship.convert", segment, out, pod,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     try:

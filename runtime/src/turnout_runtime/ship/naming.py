@@ -9,15 +9,15 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import NamedTuple
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
-from turnout_runtime.log.segments import Kind
+from turnout_runtime.log.segments import KINDS, Kind
 
 NONE, OTHER = "__none__", "__other__"
 MOST = 64
 """Partitions that one segment is split into; the rows of further objectives share `__other__`."""
 _LONGEST = 200  # of a value: a folder's name has at most 255 bytes
-_NAME = re.compile(r"(predictions|feedback)/namespace=([^/]+)/objective=([^/]+)/hour=([^/]+)/[^/]+\.parquet")
+_NAME = re.compile(r"(?:predictions|feedback)/(namespace=[^/]+/objective=[^/]+)/hour=([^/]+)/[^/.][^/]*\.parquet")
 
 
 class Rows(NamedTuple):
@@ -26,15 +26,13 @@ class Rows(NamedTuple):
     namespace: str | None
     objective: str | None
     hour: str | None
-    count: int
+    rows: int
 
 
-class Partition(NamedTuple):
-    """Where rows of one kind, objective and hour are; None is no value."""
+class Place(NamedTuple):
+    """Where a shipped file is: `namespace=…/objective=…`, of any kind, and its hour in UTC (None: nobody knows)."""
 
-    kind: Kind
-    namespace: str | None
-    objective: str | None
+    scope: str
     hour: datetime | None
 
 
@@ -48,9 +46,14 @@ def escaped(value: str | None) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 33]}~{sha256(value.encode()).hexdigest()[:32]}"
 
 
+def scope(namespace: str | None, objective: str | None) -> str:
+    """The part of a folder's name that says whose rows are in it."""
+    return f"namespace={escaped(namespace)}/objective={escaped(objective)}"
+
+
 def folder(kind: Kind, namespace: str | None, objective: str | None, hour: str | None) -> str:
     """The folder of a partition, below the root of a sink."""
-    return f"{kind}/namespace={escaped(namespace)}/objective={escaped(objective)}/hour={escaped(hour)}"
+    return f"{kind}/{scope(namespace, objective)}/hour={escaped(hour)}"
 
 
 def folders(kind: Kind, rows: Sequence[Rows]) -> list[str]:
@@ -58,7 +61,7 @@ def folders(kind: Kind, rows: Sequence[Rows]) -> list[str]:
 
     Callers make up objectives, and a million folders help nobody.
     """
-    order = sorted(range(len(rows)), key=lambda i: (-rows[i].count, *(value or "" for value in rows[i][:3])))
+    order = sorted(range(len(rows)), key=lambda i: (-rows[i].rows, *(value or "" for value in rows[i][:3])))
     small = set(order[MOST:])
     return [folder(kind, row.namespace, OTHER if i in small else row.objective, row.hour) for i, row in enumerate(rows)]
 
@@ -68,23 +71,17 @@ def file_name(pod: str, stem: str) -> str:
     return f"{escaped(pod)}-{stem}.parquet"
 
 
-def partition_of(name: str) -> Partition | None:
-    """Which partition a file below a sink's root belongs to; None for what is no shipped file."""
+def place_of(name: str) -> Place | None:
+    """Where the file of this name below a sink's root belongs; None for what is no shipped file."""
     match = _NAME.fullmatch(name)
-    if match is None:
-        return None
-    kind: Kind = "feedback" if match[1] == "feedback" else "predictions"
-    return Partition(kind, _value(match[2]), _value(match[3]), _hour(match[4]))
+    return None if match is None else Place(match[1], _hour(match[2]))
 
 
-def prefixes(scopes: Iterable[tuple[str | None, str | None]]) -> list[str]:
-    """Folders of both kinds with all that there is of these namespaces and objectives."""
-    found = {f"namespace={escaped(namespace)}/objective={escaped(objective)}/" for namespace, objective in scopes}
-    return [f"{kind}/{below}" for kind in ("predictions", "feedback") for below in sorted(found)]
-
-
-def _value(text: str) -> str | None:
-    return None if text == NONE else unquote(text)
+def prefixes(scopes: Iterable[str] | None) -> list[str]:
+    """Folders with all that there is of these, or at all, of both kinds."""
+    if scopes is None:
+        return [f"{kind}/" for kind in KINDS]
+    return [f"{kind}/{scope}/" for kind in KINDS for scope in sorted(scopes)]
 
 
 def _hour(text: str) -> datetime | None:

@@ -42,7 +42,7 @@ class ObjectFiles:
             raise SinkFailed("timeout", f"sink {self._name}: {self._uri}: {text}") from None
         except Exception as error:  # obstore has a class for each cause
             if isinstance(error, OSError) and error.errno is not None:
-                raise  # of this machine's disk
+                raise SinkFailed("failed", f"sink {self._name}: {file.path.name}: {error.strerror}") from error
             told = explain(self._uri, error)
             raise SinkFailed(_REASONS[told.cause], f"sink {self._name}: {self._uri}: {told.text}") from None
 

@@ -58,7 +58,7 @@ class Parquet:
         rows = [Rows(*row) for row in self._connection.execute(counts).fetchall()]
         places = folders(self._kind, rows)
         if len(set(places)) == 1:
-            return [Made(whole, places[0], sum(row.count for row in rows))]
+            return [Made(whole, places[0], sum(row.rows for row in rows))]
         self._connection.execute("CREATE TEMP TABLE places (namespace VARCHAR, objective VARCHAR, hour VARCHAR, n INT)")
         names = sorted(set(places))
         known = [[*row[:3], names.index(place)] for row, place in zip(rows, places, strict=True)]
@@ -66,11 +66,9 @@ class Parquet:
         return [self._partition(source, number, name) for number, name in enumerate(names)]
 
     def _partition(self, source: str, number: int, name: str) -> Made:
-        same = (f"r.{mine} IS NOT DISTINCT FROM p.{other}"
-                for mine, other in (("namespace", "namespace"), ("objective", "objective"), ("_hour", "hour")))  # fmt: skip
-        select = (
-            f"SELECT r.* EXCLUDE (_hour) FROM {source} r JOIN places p ON {' AND '.join(same)} WHERE p.n = {number}"
-        )
+        columns = (("namespace", "namespace"), ("objective", "objective"), ("_hour", "hour"))
+        same = " AND ".join(f"r.{mine} IS NOT DISTINCT FROM p.{theirs}" for mine, theirs in columns)
+        select = f"SELECT r.* EXCLUDE (_hour) FROM {source} r JOIN places p ON {same} WHERE p.n = {number}"
         target = self._folder / f"{number}.parquet"
         return Made(target, name, self._copy(select, target))
 

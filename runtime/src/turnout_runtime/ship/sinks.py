@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from turnout_runtime.config.ship import SinkConfig
 from turnout_runtime.ship.directory import DirectoryFiles
+from turnout_runtime.ship.kafka import kafka_stream
 from turnout_runtime.ship.sink import BatchSink, StreamSink
 
 
@@ -29,9 +30,7 @@ def open_sinks(configs: Sequence[SinkConfig], environment: Mapping[str, str] = o
 
             batch[config.name] = ObjectFiles(config.name, config.object_store, config.environment(environment))
         elif config.kafka is not None:
-            from turnout_runtime.ship.kafka import KafkaStream  # an extra
-
-            stream[config.name] = KafkaStream(config.name, config.kafka, environment)
+            stream[config.name] = kafka_stream(config.name, config.kafka, environment)
         else:
             from turnout_runtime.ship.stdout import StdoutRows
 

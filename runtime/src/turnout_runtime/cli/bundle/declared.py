@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from turnout_runtime.cli.sizes import bytes_of
 from turnout_runtime.config import FactConfig, Serving
 from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.validation import describe
@@ -19,8 +20,6 @@ from turnout_runtime.validation import describe
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
 _PIECE = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_SIZE = re.compile(r"(\d+)(Ki|Mi|Gi|k|M|G)?")
-_FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 _M = TypeVar("_M", bound=BaseModel)
 _TIMEOUT = "100ms"
 _QUEUE = {"maxDepth": "maxQueueDepth", "maxWait": "maxQueueWait"}
@@ -128,10 +127,10 @@ def _duration(place: str, text: Any) -> float:
 
 
 def _size(place: str, text: Any) -> int:
-    found = _SIZE.fullmatch(str(text))
-    if found is None:
-        raise ConfigInvalid(f"{place}: must be a size such as 512Ki or 1Mi")
-    return int(found[1]) * _FACTORS[found[2] or ""]
+    try:
+        return bytes_of(str(text))
+    except ValueError:
+        raise ConfigInvalid(f"{place}: must be a size such as 512Ki or 1Mi") from None
 
 
 def _checked(model: type[_M], place: str, document: Mapping[str, Any]) -> _M:
