@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import orjson
+
 from turnout_runtime.analysis.join import MATCHED, Join
 from turnout_runtime.analysis.query import appearing
 from turnout_runtime.errors import LogInvalid
@@ -37,23 +39,58 @@ def export(join: Join, path: Path, *, fallbacks: bool, context: bool) -> Exporte
     kind = _FORMATS.get(path.suffix)
     if kind is None:
         raise LogInvalid(f"{path}: write to a name that ends in {' or '.join(_FORMATS)}")
-    where = "NOT coalesce(p.shadow, false)" + ("" if fallbacks else " AND NOT coalesce(p.fallback_used, false)")
-    counted = _count(join, where)
+    answers = _answers(join, fallbacks, context)
+    counted = _count(join, answers)
     if not counted.names:
         raise LogInvalid("no answer in this log has features")
-    columns = [f"p.{name}" for name in _COLUMNS]
-    columns += [f"p.features[{literal(name)}] AS {quoted(PREFIX + name)}" for name in counted.names]
-    if context:
-        columns += ["CAST(p.context AS VARCHAR) AS context", "CAST(to_json(p.facts) AS VARCHAR) AS facts"]
-    rows = join.select(", ".join(columns), f"{where} AND p.features IS NOT NULL AND l.n IS NOT NULL")
     once = " QUALIFY row_number() OVER (PARTITION BY n) = 1" if counted.doubled else ""
-    select = f"SELECT * EXCLUDE (n) FROM ({rows}) WHERE n IS NOT NULL{once} ORDER BY time, prediction_id"
+    rows = f"SELECT *, {answers.unpacked(counted.names)} AS unpacked FROM {answers.table}"
+    labelled = f"{rows} WHERE features IS NOT NULL AND n IS NOT NULL{once}"
+    columns = [*_COLUMNS, *answers.each(counted.names), *(["context", "facts"] if context else [])]
+    select = f"SELECT {', '.join(columns)}, label, reward, label_time FROM ({labelled}) ORDER BY time, prediction_id"
     with appearing(path, join.source) as beside:
         copy = f"COPY ({select}) TO {literal(str(beside))} (FORMAT {kind})"
         (written,) = join.connection.execute(copy).fetchone()
         if not written:
             raise LogInvalid("no answer in this log has features and a label: see `turnout log labels`")
     return Exported(int(written), counted.without_features, counted.without_label, len(counted.names))
+
+
+class _Answers(NamedTuple):
+    """All answers with flags and labels as a table to be read twice; `json` says how it has the features."""
+
+    table: str
+    json: bool
+
+    @property
+    def keys(self) -> str:
+        return "json_keys(features)" if self.json else "map_keys(features)"
+
+    def unpacked(self, names: list[str]) -> str:
+        if not self.json:
+            return "NULL"
+        return f"json_transform(features, {literal(orjson.dumps(dict.fromkeys(names, 'DOUBLE')).decode())})"
+
+    def each(self, names: list[str]) -> list[str]:
+        packed = "struct_extract(unpacked, {})" if self.json else "features[{}]"
+        return [f"{packed.format(literal(name))} AS {quoted(PREFIX + name)}" for name in names]
+
+
+def _answers(join: Join, fallbacks: bool, context: bool) -> _Answers:
+    """Parquet is read twice as it is. Reading JSON is dear, and maps in it the dearest: once, and features as text."""
+    json = join.source.segmented
+    if json:
+        join.source.view(join.connection, {"features": "JSON", "context": "VARCHAR", "facts": "JSON"})
+    where = "NOT coalesce(p.shadow, false)" + ("" if fallbacks else " AND NOT coalesce(p.fallback_used, false)")
+    columns = [*(f"p.{name}" for name in _COLUMNS), "p.features"]
+    if context:
+        columns += ["CAST(p.context AS VARCHAR) AS context", "CAST(to_json(p.facts) AS VARCHAR) AS facts"]
+    select = join.select(f"{', '.join(columns)}, {join.flags}", where)
+    if not json:
+        return _Answers(f"({select})", False)
+    held = join.scratch / "answers.parquet"
+    join.connection.execute(f"COPY ({select}) TO {literal(str(held))} (FORMAT parquet)")
+    return _Answers(f"read_parquet({literal(str(held))})", True)
 
 
 class _Counted(NamedTuple):
@@ -65,12 +102,11 @@ class _Counted(NamedTuple):
     names: list[str]
 
 
-def _count(join: Join, where: str) -> _Counted:
-    flags = join.select(f"map_keys(p.features) AS names, {join.flags}", where)
-    left_out = "count(*) FILTER (names IS NULL), count(*) FILTER (n IS NULL AND names IS NOT NULL)"
-    others = f"{left_out}, count(matched) > count(DISTINCT matched), list(DISTINCT names)"
+def _count(join: Join, answers: _Answers) -> _Counted:
+    left_out = "count(*) FILTER (features IS NULL), count(*) FILTER (n IS NULL AND features IS NOT NULL)"
+    others = f"{left_out}, count(matched) > count(DISTINCT matched), list(DISTINCT {answers.keys})"
     *matched, bare, unlabelled, doubled, names = join.connection.execute(
-        f"SELECT {MATCHED}, {others} FROM ({flags})"
+        f"SELECT {MATCHED}, {others} FROM {answers.table}"
     ).fetchone()
     join.counted(*matched)
     return _Counted(bare, unlabelled, bool(doubled), _ordered(names or []))

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 
 from turnout_runtime.analysis.database import database
-from turnout_runtime.analysis.lines import pieces
 from turnout_runtime.analysis.relation import table_of
 from turnout_runtime.analysis.source import LogSource
+from turnout_runtime.log.read import blocks_of
 from turnout_runtime.offline.sql import literal, quoted
 
 Record = Mapping[str, Any]
@@ -25,9 +25,9 @@ def find(source: LogSource, field: str, value: str) -> list[Record]:
 def _in_lines(source: LogSource, field: str, value: str) -> Iterator[Record]:
     needle = orjson.dumps(value)
     for path in source.lines:
-        for piece in pieces(path):
-            if needle in piece.lines:
-                yield from _matching(piece.lines, needle, field, value)
+        for piece in blocks_of(path):
+            if needle in piece.payload:
+                yield from _matching(piece.payload, needle, field, value)
 
 
 def _matching(block: bytes, needle: bytes, field: str, value: str) -> Iterator[Record]:

@@ -3,8 +3,8 @@
 from collections import deque
 from pathlib import Path
 
-from turnout_runtime.analysis.lines import pieces
 from turnout_runtime.analysis.source import LogSource
+from turnout_runtime.log.read import blocks_of
 
 
 class Follower:
@@ -20,8 +20,8 @@ class Follower:
         lines: list[bytes] = []
         for path in self._source.refresh():
             key = _key(path)
-            for piece in pieces(path, self._places.setdefault(key, 0)):
-                lines += piece.lines.splitlines()
+            for piece in blocks_of(path, self._places.setdefault(key, 0)):
+                lines += piece.payload.splitlines()
                 self._places[key] = piece.end
         return lines
 
@@ -35,8 +35,8 @@ def _begin(path: Path, backlog: int) -> int:
     """Where the pieces begin that hold the last `backlog` lines."""
     starts: deque[tuple[int, int]] = deque()
     held = end = 0
-    for piece in pieces(path):
-        starts.append((piece.start, piece.rows))
+    for piece in blocks_of(path):
+        starts.append((piece.offset, piece.rows))
         held, end = held + piece.rows, piece.end
         while starts and held - starts[0][1] >= backlog:
             held -= starts.popleft()[1]

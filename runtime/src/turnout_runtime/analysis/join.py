@@ -21,6 +21,7 @@ class Join:
     def __init__(self, connection: Any, source: LogSource, file: LabelFile, scratch: Path) -> None:
         self.connection = connection
         self.source = source
+        self.scratch = scratch
         self._file = file
         source.view(connection)
         self.counts: LabelCounts = load_labels(connection, source, file, scratch)

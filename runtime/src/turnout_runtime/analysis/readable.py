@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from turnout_runtime.analysis.lines import framed, opened
 from turnout_runtime.errors import LogInvalid
-from turnout_runtime.log.segments import blocks
+from turnout_runtime.log.read import blocks_of
+from turnout_runtime.log.segments import OPEN, SEALED
 
 _THREADS = 2
 
@@ -36,23 +36,19 @@ def readable(segments: Sequence[Path], scratch: Path) -> list[Readable]:
 
 
 def _checked(path: Path, copy: Path) -> Readable | None:
-    with opened(path) as file:
-        if file is None:
-            raise LogInvalid(f"{path} is gone: if a pod has rotated it away meanwhile, try again")
-        if not framed(file):
-            return Readable(Path(file.name))
-        end = headers = damaged = 0
-        for block in blocks(file):
-            damaged += block.offset - end
-            end, headers = block.end, headers + 1
-        if not headers and not damaged:
-            return None
-        sealed = path.suffix != ".open"
-        torn = file.seek(0, 2) - end
-        if sealed and not damaged and not torn:
-            return Readable(Path(file.name), headers)
-        with copy.open("wb") as out:
-            for block in blocks(file):
-                if block.end <= end:  # it may have grown
-                    out.write(block.payload)
-        return Readable(copy, 0, damaged + (torn if sealed else 0))
+    end = headers = damaged = 0
+    for block in blocks_of(path):
+        damaged += block.offset - end
+        end, headers = block.end, headers + (block.end - block.offset > len(block.payload))
+    opened = path.name.endswith(OPEN)
+    here = path if path.exists() else path.with_name(path.name.removesuffix(OPEN) + SEALED)
+    if not here.exists():
+        raise LogInvalid(f"{path} is gone: if a pod has rotated it away meanwhile, try again")
+    torn = here.stat().st_size - end
+    if not end:
+        return Readable(here) if torn and not opened else None  # what DuckDB makes of it is counted as unreadable
+    if not headers or (not opened and not damaged and not torn):
+        return Readable(here, headers)
+    with copy.open("wb") as out:
+        out.writelines(block.payload for block in blocks_of(here) if block.end <= end)  # it may have grown
+    return Readable(copy, 0, damaged + (0 if opened else torn))

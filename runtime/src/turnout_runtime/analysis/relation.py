@@ -16,23 +16,27 @@ MERGED, MERGED_PREFIX = "turnout.merged", "merged-"
 count no more. So one file that appears replaces many at once, and a late retry of one of them doubles nothing."""
 KEY: Mapping[Kind, str] = {"predictions": "prediction_id", "feedback": "feedback_id"}
 _TYPES: Mapping[Kind, Mapping[str, str]] = {"predictions": TYPES, "feedback": FEEDBACK_TYPES}
+_SAME: Mapping[str, str] = {}
 _TIME: Mapping[Kind, str] = {"predictions": "time", "feedback": "received"}
 
 
-def of_lines(kind: Kind, paths: Sequence[Path]) -> str:
-    """A value of another type than the schema's is NULL, and a line that is no JSON a row of NULLs."""
-    columns = ", ".join(f"{quoted(name)}: {literal(of)}" for name, of in _TYPES[kind].items())
+def of_lines(kind: Kind, paths: Sequence[Path], types: Mapping[str, str] = _SAME) -> str:
+    """Segments; `types` are wanted in place of the schema's.
+
+    A value of another type is NULL, and a line that is no JSON a row of NULLs.
+    """
+    columns = ", ".join(f"{quoted(name)}: {literal(of)}" for name, of in {**_TYPES[kind], **types}.items())
     options = f"columns = {{{columns}}}, format = 'newline_delimited', ignore_errors = true"
     return f"SELECT * FROM read_json({listed(paths)}, {options})"
 
 
-def of_parquet(connection: Any, kind: Kind, paths: Sequence[Path]) -> str:
-    """Files of an older schema lack columns; those of a newer one may have more, which are left out."""
+def of_parquet(connection: Any, kind: Kind, paths: Sequence[Path], types: Mapping[str, str] = _SAME) -> str:
+    """Parquet likewise: files of an older schema lack columns; a newer one's may have more, which are left out."""
     table, key = table_of(paths), KEY[kind]
     there = {name: of for name, of, *_ in connection.execute(f"DESCRIBE FROM {table}").fetchall()}
     if key not in there:
         raise LogInvalid(f"{paths[0]}: no column {key}: this is no log of {kind}")
-    columns = (_column(name, of, there.get(name)) for name, of in _TYPES[kind].items())
+    columns = (_column(name, of, there.get(name)) for name, of in {**_TYPES[kind], **types}.items())
     return f"SELECT {', '.join(columns)} FROM {table} WHERE {key} IS NOT NULL"
 
 

@@ -4,7 +4,7 @@ Segments of pods and Parquet of sinks are one relation, here or in an object sto
 is made; files of a store are fetched when they are first read, only those whose hour may count.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 from weakref import finalize
 
 from turnout_runtime.analysis.places import LogFile, Range, files_of
-from turnout_runtime.analysis.readable import readable
+from turnout_runtime.analysis.readable import Readable, readable
 from turnout_runtime.analysis.relation import KEY, MERGED_PREFIX, of_lines, of_none, of_parquet, superseded, within
 from turnout_runtime.log.segments import Kind
 from turnout_runtime.offline.place import LocalFolder
@@ -21,6 +21,7 @@ from turnout_runtime.scratch import scratch
 VIEW, FEEDBACK = "predictions", "feedback"
 _FETCHERS = 8
 _ALL = Range()
+_TYPED: Mapping[str, str] = {}
 
 
 class LogSource:
@@ -30,8 +31,7 @@ class LogSource:
         """Raises `LogInvalid` for a place that does not exist; one without files yet is an empty log."""
         self._places, self.during = [str(place) for place in places], during
         self.found = files_of(self._places, during)
-        self.damaged: dict[Kind, int] = {"predictions": 0, "feedback": 0}
-        self._headers = 0
+        self._checked: dict[Kind, list[Readable]] = {}
         self._here: dict[str, Path] = {}
         self._stack = ExitStack()
         self._scratch: Path | None = None
@@ -51,23 +51,35 @@ class LogSource:
     def refresh(self) -> list[Path]:
         """Find the files anew; the segments of predictions, which are those that grow."""
         self.found = files_of(self._places, self.during)
+        self._checked.clear()
         return self.lines
 
-    def view(self, connection: Any) -> None:
-        """Make the view `predictions`, typed as the schema says, in a DuckDB connection."""
-        self._view(connection, "predictions")
+    @property
+    def segmented(self) -> bool:
+        """Whether any predictions are in segments, and none but the columns that are needed should be read."""
+        return any(_is(file, "predictions", False) for file in self.found)
+
+    def view(self, connection: Any, types: Mapping[str, str] = _TYPED) -> None:
+        """Make the view `predictions` in a DuckDB connection, typed as the schema says, or else `types`, by column."""
+        self._view(connection, "predictions", types)
 
     def feedback(self, connection: Any) -> bool:
         """Make the view `feedback` likewise; whether there is any file of it."""
-        self._view(connection, "feedback")
+        self._view(connection, "feedback", _TYPED)
         return any(file.kind == "feedback" for file in self.found)
 
     def unreadable(self, connection: Any) -> int:
         """Lines of predictions that are no records; reads all segments, after `view`."""
-        if not any(_is(file, "predictions", False) for file in self.found):
+        lines = self._readable("predictions")
+        if not lines:
             return 0
         select = "SELECT count(*) FROM _predictions_lines WHERE prediction_id IS NULL"
-        return int(connection.execute(select).fetchone()[0]) - self._headers
+        return int(connection.execute(select).fetchone()[0]) - sum(each.headers for each in lines)
+
+    @property
+    def damaged(self) -> int:
+        """Bytes of segments that views left out, since their blocks are damaged."""
+        return sum(each.damaged for lines in self._checked.values() for each in lines)
 
     def parquet(self, connection: Any, kind: Kind) -> list[Path]:
         """The Parquet files that count, fetched."""
@@ -76,21 +88,25 @@ class LogSource:
         gone = superseded(connection, merged)
         return list(self._fetched([file for file in files if file.place not in gone]))
 
-    def _view(self, connection: Any, kind: Kind) -> None:
-        segments = self._fetched([file for file in self.found if _is(file, kind, False)])
-        lines = readable(list(segments), self._folder(f"copies-{kind}")) if segments else []
-        parquet = self.parquet(connection, kind)
-        self._here |= {str(each.path): each.path for each in lines}
-        self.damaged[kind] = sum(each.damaged for each in lines)
-        parts = [of_none(kind)] if not lines and not parquet else []
+    def _view(self, connection: Any, kind: Kind, types: Mapping[str, str]) -> None:
+        lines, parquet = self._readable(kind), self.parquet(connection, kind)
+        parts = [] if lines or parquet else [of_none(kind)]
         if lines:
-            table = f"_{kind}_lines"
-            connection.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS {of_lines(kind, [r.path for r in lines])}")
-            parts.append(f"SELECT * FROM {table} WHERE {KEY[kind]} IS NOT NULL{within(kind, self.during)}")
-            self._headers = sum(each.headers for each in lines) if kind == "predictions" else self._headers
+            select = of_lines(kind, [each.path for each in lines], types)
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW _{kind}_lines AS {select}")
+            parts.append(f"SELECT * FROM _{kind}_lines WHERE {KEY[kind]} IS NOT NULL{within(kind, self.during)}")
         if parquet:
-            parts.append(of_parquet(connection, kind, parquet) + within(kind, self.during))
+            parts.append(of_parquet(connection, kind, parquet, types) + within(kind, self.during))
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {kind} AS {' UNION ALL BY NAME '.join(parts)}")
+
+    def _readable(self, kind: Kind) -> list[Readable]:
+        """The segments of a kind, checked once."""
+        if kind not in self._checked:
+            segments = self._fetched([file for file in self.found if _is(file, kind, False)])
+            lines = readable(list(segments), self._folder(f"copies-{kind}")) if segments else []
+            self._checked[kind] = lines
+            self._here |= {str(each.path): each.path for each in lines}
+        return self._checked[kind]
 
     def _fetched(self, files: Sequence[LogFile]) -> dict[Path, LogFile]:
         """The files on this machine."""

@@ -9,6 +9,7 @@ import orjson
 from turnout_runtime.analysis.places import Range
 from turnout_runtime.analysis.source import LogSource
 from turnout_runtime.errors import EvaluationInvalid, LogInvalid
+from turnout_runtime.log.read import blocks_of
 
 Record = dict[str, Any]
 _ALL = Range()
@@ -30,10 +31,8 @@ def records(places: Sequence[str | Path], during: Range = _ALL, option: str = "-
 
 
 def _in_segment(path: Path) -> Iterator[Record]:
-    from turnout_runtime.analysis.lines import pieces
-
-    for piece in pieces(path):
-        yield from parsed(piece.lines, str(path))
+    for piece in blocks_of(path):
+        yield from parsed(piece.payload, str(path))
 
 
 def _in_parquet(source: LogSource) -> Iterator[Record]:

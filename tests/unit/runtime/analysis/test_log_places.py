@@ -57,7 +57,7 @@ def test_a_damaged_block_costs_itself_and_is_told(tmp_path: Path) -> None:
     path.write_bytes(content)
     source = LogSource([tmp_path])
     assert ids(source) == ["p1", "p3"]
-    assert source.damaged["predictions"] == len(content) // 3
+    assert source.damaged == len(content) // 3
 
 
 def test_a_segment_counts_once_while_it_is_sealed(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from turnout_runtime.analysis.lines import pieces
 from turnout_runtime.analysis.places import Range
 from turnout_runtime.errors import EvaluationInvalid
 from turnout_runtime.evaluation.records import Record, parsed, records
 from turnout_runtime.evaluation.tables import table_rows
+from turnout_runtime.log.read import blocks_of
 from turnout_runtime.objectstore import is_remote
 
 _ALL = Range()
@@ -28,7 +28,7 @@ def reference(place: str, during: Range = _ALL) -> Iterator[Record]:
     elif path.suffix != ".jsonl":
         yield from map(_as_record, table_rows(path))
     else:
-        rows = (row for piece in pieces(path) for row in parsed(piece.lines, place))
+        rows = (row for piece in blocks_of(path) for row in parsed(piece.payload, place))
         first = next(rows, None)
         if first is not None:
             whole = chain([first], rows)
