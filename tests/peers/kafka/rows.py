@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tests.peers.kafka.broker import Seen
 
-from turnout_runtime.ship.kafka import KafkaStream
+from turnout_runtime.ship.kafka.stream import KafkaStream
 from turnout_runtime.ship.sink import Position, SinkFailed
 
 PREDICTIONS, FEEDBACK = Position("predictions-x", 0), Position("feedback-x", 0)

@@ -10,7 +10,7 @@ from tests.peers.kafka.rows import PREDICTIONS, numbers, predictions
 
 from turnout_runtime.config.ship import KafkaSink
 from turnout_runtime.errors import ConfigInvalid
-from turnout_runtime.ship.kafka import KafkaStream
+from turnout_runtime.ship.kafka.stream import KafkaStream
 from turnout_runtime.ship.sink import SinkFailed
 
 SECRETS = {"NAME": USER, "WORD": PASSWORD}

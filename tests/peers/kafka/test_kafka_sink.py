@@ -7,7 +7,7 @@ from tests.peers.kafka.broker import Broker
 from tests.peers.kafka.rows import FEEDBACK, PREDICTIONS, deliver, feedback, numbers, predictions
 
 from turnout_runtime.config.ship import KafkaSink
-from turnout_runtime.ship.kafka import KafkaStream
+from turnout_runtime.ship.kafka.stream import KafkaStream
 from turnout_runtime.ship.sink import SinkFailed
 
 

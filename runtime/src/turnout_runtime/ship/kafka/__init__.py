@@ -4,6 +4,17 @@ It stands on librdkafka (confluent-kafka): per row it takes a quarter of the CPU
 SASL mechanism within one wheel of 16 MB (aiokafka: 5 MB), and mends an idempotent producer's sequence by itself.
 """
 
-from turnout_runtime.ship.kafka.stream import KafkaStream
+from collections.abc import Mapping
 
-__all__ = ["KafkaStream"]
+from turnout_runtime.config.ship import KafkaSink
+from turnout_runtime.errors import ConfigInvalid
+from turnout_runtime.ship.sink import StreamSink
+
+
+def kafka_stream(name: str, config: KafkaSink, environment: Mapping[str, str]) -> StreamSink:
+    """The sink called `name`; raises `ConfigInvalid` without its library, or a variable that it needs."""
+    try:
+        from turnout_runtime.ship.kafka.stream import KafkaStream
+    except ImportError as error:
+        raise ConfigInvalid(f"sink {name}: Kafka needs turnout-runtime[kafka]") from error
+    return KafkaStream(name, config, environment)

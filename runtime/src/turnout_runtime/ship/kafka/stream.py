@@ -63,8 +63,10 @@ class KafkaStream:
         with self._one:
             try:
                 return len(rows) - self._deliver(rows, kind, gone)
-            except BaseException:
+            except BaseException as error:
                 self._forget()
+                if isinstance(error, SinkFailed):
+                    raise SinkFailed(error.reason, f"sink {self._name}: {error}") from None
                 raise
 
     def _deliver(self, rows: Sequence[bytes], kind: Kind, gone: threading.Event) -> int:
