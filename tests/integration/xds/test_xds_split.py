@@ -3,6 +3,7 @@
 import asyncio
 import io
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ import xxhash
 from tests.integration.xds.envoy import Envoy
 from tests.integration.xds.world import BODY, World, policy
 
-from turnout_operator.plan.routes import PolicyRoute
+from turnout_operator.plan.cohorts import allot, lay_out
+from turnout_operator.plan.routes import Layout, PolicyRoute
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HALF = {"a": 5_000, "b": 5_000}
@@ -27,11 +29,11 @@ IDS = [f"customer-{number}" for number in range(2_000)]
 
 
 def predicted(route: PolicyRoute, entity: str) -> str:
-    """The documented split: candidates in order, the stable arm last."""
+    """The documented split: the spans of cohorts; without them candidates in order and the stable arm last."""
     cohort = xxhash.xxh64_intdigest(f"demo/{route.objective}:{entity}".encode()) % 10_000
-    arms = [*route.arms[1:], route.arms[0]]
-    ends = itertools.accumulate(arm.weight for arm in arms)
-    return next(arm.name for arm, end in zip(arms, ends, strict=True) if cohort < end)
+    layout = route.layout or lay_out({arm.name: arm.weight for arm in route.arms})
+    ends = itertools.accumulate(span.width for span in layout)
+    return next(span.arm for span, end in zip(layout, ends, strict=True) if cohort < end)
 
 
 async def arms_of(envoy: Envoy, objective: str, ids: list[str]) -> dict[str, str]:
@@ -50,7 +52,7 @@ async def arms_of(envoy: Envoy, objective: str, ids: list[str]) -> dict[str, str
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def envoy(shared: World) -> Envoy:
-    await shared.start_pods("a", "b", "c")
+    await shared.start_pods("a", "b", "c", "d")
     await shared.serve(*POLICIES.values())
     return await shared.start_envoy()
 
@@ -71,6 +73,22 @@ async def test_growth_moves_nobody_off_the_canary(shared: World, envoy: Envoy) -
         canary = {entity for entity, pod in found.items() if pod == "b"}
         assert before < canary
         before = canary
+
+
+async def test_a_changed_split_of_four_arms_moves_only_whom_it_must(shared: World, envoy: Envoy) -> None:
+    splits = [(6_000, 1_000, 1_000, 2_000), (4_000, 3_000, 1_000, 2_000), (4_500, 3_000, 0, 2_500)]
+    layout: Layout = ()
+    found: dict[str, str] = {}
+    for step, widths in enumerate(splits):
+        weights = dict(zip("abcd", widths, strict=True))
+        layout = allot(weights, layout)
+        route = replace(policy("moving", weights, version=f"v{step}"), layout=layout)
+        shared.xds.set_route(route)
+        await shared.acked("moving")
+        before, found = found, await arms_of(envoy, "moving", IDS[:1_000])
+        assert found == {entity: predicted(route, entity) for entity in IDS[:1_000]}
+        moves = {(before[entity], arm) for entity, arm in found.items() if before.get(entity, arm) != arm}
+        assert moves == (set(), {("a", "b")}, {("c", "a"), ("c", "d")})[step]
 
 
 async def test_objectives_have_their_own_cohorts(envoy: Envoy) -> None:

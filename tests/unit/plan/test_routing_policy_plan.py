@@ -200,3 +200,25 @@ def test_filling_keeps_the_sum_and_the_proportions(given_weights):
     assert sum(filled) == TOTAL_WEIGHT
     exact = [weight * TOTAL_WEIGHT / sum(given_weights) for weight in given_weights]
     assert all(abs(share - want) < 1 for share, want in zip(filled, exact, strict=True))
+
+
+def test_a_growing_arm_takes_no_entity_from_the_arms_that_stay_as_they_are():
+    targets = {"a": target("a"), "b": target("b"), "c": target("c")}
+    header = {"stickyBy": {"header": "x-id"}}
+    first = routing_policy(arm("main", "a", 80), arm("one", "b", 10), arm("two", "c", 10), **header)
+    status = status_of(first, resolve(first, targets), ALL, NOW)
+    assert [said["cohorts"] for said in status["arms"]] == ["2000-9999", "0-999", "1000-1999"]
+    second = routing_policy(arm("main", "a", 70), arm("one", "b", 20), arm("two", "c", 10), status=status, **header)
+    grown = status_of(second, resolve(second, targets), ALL, NOW)
+    assert [said["cohorts"] for said in grown["arms"]] == ["3000-9999", "0-999,2000-2999", "1000-1999"]
+    again = routing_policy(arm("main", "a", 70), arm("one", "b", 20), arm("two", "c", 10), status=grown, **header)
+    assert resolve(again, targets).route.version == resolve(second, targets).route.version
+
+
+def test_cohorts_are_remembered_while_nothing_can_answer():
+    header = {"stickyBy": {"header": "x-id"}}
+    policy = routing_policy(arm("main", "a", 80), arm("one", "b", 20), **header)
+    status = status_of(policy, resolve(policy, {"a": target("a"), "b": target("b")}), ALL, NOW)
+    waiting = routing_policy(arm("main", "a", 80), arm("one", "b", 20), status=status, **header)
+    later = status_of(waiting, resolve(waiting, {}), ALL, LATER)
+    assert [said["cohorts"] for said in later["arms"]] == ["2000-9999", "0-1999"]

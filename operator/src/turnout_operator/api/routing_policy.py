@@ -58,8 +58,8 @@ class RoutingPolicySpec(SpecModel):
         WEIGHTLESS_RULE,
         WEIGHTS_RULE,
     ]
-    """Where the traffic goes, 1 to 16 arms. The first is the stable arm: cohorts move out of it as other weights
-    grow."""
+    """Where the traffic goes, 1 to 16 arms. The first is the stable arm. With stickyBy, a changed weight moves no more
+    entities than it must."""
     sticky_by: StickyBy | None = None
     """What keeps an entity on its arm. When absent, every request is drawn by itself."""
     timeout: Annotated[Duration, at_most("15m")] | None = None
@@ -89,6 +89,9 @@ class ArmStatus(StatusModel):
     """Percent of the traffic that the spec wants."""
     observed_weight: Annotated[float, Field(ge=0, le=100)] | None = None
     """Percent that every connected gateway confirmed; absent until all did."""
+    cohorts: Annotated[str, Field(max_length=8192)] | None = None
+    """The cohorts that are this arm's, of 0 to 9999, for example 0-499,7000-7249; absent without stickyBy. A new split
+    starts from these, so that the fewest entities move."""
 
 
 class RoutingPolicyStatus(StatusModel):

@@ -33,6 +33,17 @@ class Sticky:
     name: str
 
 
+class Span(NamedTuple):
+    """Neighbouring cohorts of one arm; `width` is their number."""
+
+    arm: str
+    width: int
+
+
+Layout = tuple[Span, ...]
+"""The cohorts of all arms, from cohort 0 on; the widths sum to `TOTAL_WEIGHT`."""
+
+
 @dataclass(frozen=True, slots=True)
 class ArmRoute:
     """One destination: `cluster` is `<namespace>/<revision>`, `weight` is in basis points.
@@ -51,6 +62,7 @@ class ArmRoute:
 class PolicyRoute:
     """The whole split of one objective. `arms[0]` is the stable arm; the weights sum to `TOTAL_WEIGHT`.
 
+    With `sticky`, `layout` says which cohorts are whose.
     Without arms the objective is known and nothing can answer it. `stream_seconds` is the time of a streaming answer,
     where that may be more than `timeout_seconds`.
     """
@@ -62,6 +74,7 @@ class PolicyRoute:
     arms: tuple[ArmRoute, ...]
     timeout_seconds: float
     stream_seconds: float = 0.0
+    layout: Layout = ()
 
 
 def cluster_name(namespace: str, revision: str) -> str:

@@ -20,8 +20,9 @@ from turnout_operator.api.routing_policy import (
     objective_of,
     weights_of,
 )
+from turnout_operator.plan.cohorts import allot, from_cohorts
 from turnout_operator.plan.revision import digest
-from turnout_operator.plan.routes import TOTAL_WEIGHT, ArmRoute, PolicyKey, PolicyRoute, Sticky, cluster_name
+from turnout_operator.plan.routes import TOTAL_WEIGHT, ArmRoute, Layout, PolicyKey, PolicyRoute, Sticky, cluster_name
 
 DEFAULT_TIMEOUT_SECONDS = 15.0
 MARGIN_SECONDS = 1.0
@@ -82,7 +83,8 @@ def resolve(policy: RoutingPolicy, targets: Mapping[str, Target]) -> Resolution:
     routed = arms if not problems else _before(policy, arms, targets) or arms
     able = tuple(arm for arm in routed if arm.revision and arm.weight > 0)
     timeout = _timeout(policy, able, targets)
-    route = _route(_key(policy), objective_of(policy), _sticky(policy.spec.sticky_by), able, timeout)
+    before = _layout(policy.status)
+    route = _route(_key(policy), objective_of(policy), _sticky(policy.spec.sticky_by), able, timeout, before)
     return Resolution(tuple(arms), able, route and _with_targets(route, able, targets), tuple(problems))
 
 
@@ -103,7 +105,7 @@ def confirmed(raw: Mapping[str, Any], targets: Mapping[str, Target]) -> PolicyRo
         return None
     key = PolicyKey(meta["namespace"], meta["name"])
     arms = _observed(seen)
-    route = _route(key, seen.objective or meta["name"], _sticky(sticky), arms, DEFAULT_TIMEOUT_SECONDS)
+    route = _route(key, seen.objective or meta["name"], _sticky(sticky), arms, DEFAULT_TIMEOUT_SECONDS, _layout(seen))
     return route and _with_targets(route, arms, targets)
 
 
@@ -114,6 +116,11 @@ def _observed(status: RoutingPolicyStatus | None) -> list[ArmPlan]:
         for arm in (status.arms if status else ())
         if arm.revision and arm.observed_weight
     ]
+
+
+def _layout(status: RoutingPolicyStatus | None) -> Layout:
+    """The cohorts as they were planned last."""
+    return from_cohorts({arm.name: arm.cohorts or "" for arm in (status.arms if status else ())})
 
 
 def _key(policy: RoutingPolicy) -> PolicyKey:
@@ -165,7 +172,12 @@ def _offers(targets: Mapping[str, Target], arm: ArmPlan, which: Literal["revisio
 
 
 def _route(
-    key: PolicyKey, objective: str, sticky: Sticky | None, arms: Sequence[ArmPlan], timeout: float
+    key: PolicyKey,
+    objective: str,
+    sticky: Sticky | None,
+    arms: Sequence[ArmPlan],
+    timeout: float,
+    before: Layout,
 ) -> PolicyRoute | None:
     if not arms:
         return None
@@ -173,8 +185,10 @@ def _route(
         ArmRoute(arm.name, cluster_name(key.namespace, str(arm.revision)), str(arm.revision), weight)
         for arm, weight in zip(arms, _fill([arm.weight for arm in arms]), strict=True)
     )
-    version = digest([objective, sticky and [sticky.kind, sticky.name], [list(_facts(r)) for r in routes], timeout])
-    return PolicyRoute(key, objective, version[:12], sticky, routes, timeout)
+    layout = allot({route.name: route.weight for route in routes}, before) if sticky else ()
+    facts = [[route.name, route.revision, route.weight] for route in routes]
+    version = digest([objective, sticky and [sticky.kind, sticky.name], facts, timeout, list(map(list, layout))])
+    return PolicyRoute(key, objective, version[:12], sticky, routes, timeout, layout=layout)
 
 
 def _with_targets(route: PolicyRoute, arms: Sequence[ArmPlan], targets: Mapping[str, Target]) -> PolicyRoute:
@@ -186,10 +200,6 @@ def _with_targets(route: PolicyRoute, arms: Sequence[ArmPlan], targets: Mapping[
         arms=tuple(replace(arm, guarded=arm.revision in guarded) for arm in route.arms),
         stream_seconds=max((target.timeout_seconds + MARGIN_SECONDS for target in known), default=0.0),
     )
-
-
-def _facts(route: ArmRoute) -> tuple[Any, ...]:
-    return route.name, route.revision, route.weight
 
 
 def _fill(weights: Sequence[int]) -> list[int]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from turnout_operator.api.conditions import ConditionType, Reason
 from turnout_operator.api.routing_policy import RoutingPolicy, objective_of
+from turnout_operator.plan.cohorts import cohorts_of
 from turnout_operator.plan.conditions import Verdict, to_status
 from turnout_operator.plan.routing_policy import Resolution
 
@@ -114,11 +115,21 @@ def _arms(resolution: Resolution, previous: Mapping[str, Any], observed: bool) -
         {"name": plan.name, "modelDeployment": plan.model_deployment, "desiredWeight": plan.weight / 100}
         | ({"observedWeight": 0.0} if observed else {})
         | _seen(now.get(plan.name, {}))
+        | _cohorts(plan.name, resolution, before)
         for plan in resolution.arms
     ]
     wanted = {plan.name for plan in resolution.arms}
     leaving = [arm for name, arm in now.items() if name not in wanted and arm.get("observedWeight")]
     return arms + [{**arm, "desiredWeight": 0.0} for arm in leaving]
+
+
+def _cohorts(arm: str, resolution: Resolution, before: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """What the next split starts from: the cohorts planned now, or last while nothing can be."""
+    if resolution.route is None:
+        text = before.get(arm, {}).get("cohorts", "")
+    else:
+        text = cohorts_of(resolution.route.layout, arm)
+    return {"cohorts": text} if text else {}
 
 
 def _observed_arms(resolution: Resolution) -> dict[str, dict[str, Any]]:

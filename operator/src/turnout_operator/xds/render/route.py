@@ -31,8 +31,7 @@ def route_name(policy: PolicyRoute) -> str:
 
 
 def routed(policy: PolicyRoute) -> tuple[ArmRoute, ...]:
-    """The arms that get traffic, candidates in order and the stable arm last: a candidate that grows then takes
-    entities from stable and gives none away (two arms; with more, those between move along)."""
+    """The arms that get traffic, candidates in order and the stable arm last."""
     return tuple(arm for arm in (*policy.arms[1:], *policy.arms[:1]) if arm.weight > 0)
 
 
@@ -107,7 +106,7 @@ def _answers(
 def _split(policy: PolicyRoute, sticky: Sticky | None, timeout: float) -> dict[str, object]:
     if not policy.arms:
         return direct_response(NO_REVISION, **{"retry-after": "1"})
-    split: dict[str, object] = {"clusters": [_arm(arm, policy) for arm in routed(policy)]}
+    split: dict[str, object] = {"clusters": [_arm(arm, width, policy) for arm, width in _shares(policy)]}
     action: dict[str, object] = {"weighted_clusters": split, **_timeouts(timeout), "retry_policy": _retry_policy()}
     if sticky is None:
         return {"route": action}
@@ -122,11 +121,19 @@ def _timeouts(seconds: float) -> dict[str, object]:
     return {"timeout": text, "idle_timeout": text} if seconds > _IDLE_SECONDS else {"timeout": text}
 
 
-def _arm(arm: ArmRoute, policy: PolicyRoute) -> dict[str, object]:
+def _shares(policy: PolicyRoute) -> list[tuple[ArmRoute, int]]:
+    """The cohorts in order, each span with its arm: Envoy takes the entry that holds the hash modulo the sum."""
+    if not policy.layout:
+        return [(arm, arm.weight) for arm in routed(policy)]
+    arms = {arm.name: arm for arm in policy.arms}
+    return [(arms[span.arm], span.width) for span in policy.layout]
+
+
+def _arm(arm: ArmRoute, width: int, policy: PolicyRoute) -> dict[str, object]:
     name = set_header("x-turnout-arm", literal(arm.name))
     return {
         "name": arm.cluster,
-        "weight": arm.weight,
+        "weight": width,
         "request_headers_to_add": [name, set_header("x-turnout-propensity", f"{arm.weight / TOTAL_WEIGHT:g}")],
         "response_headers_to_add": [name, set_header("x-turnout-policy-version", literal(policy.version))],
     }
