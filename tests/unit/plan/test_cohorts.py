@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from turnout_operator.plan.cohorts import MAX_SPANS, allot, cohorts_of, from_cohorts, lay_out
 from turnout_operator.plan.routes import Layout, Span
-from turnout_operator.plan.routing_policy import _fill
+from turnout_operator.plan.shares import fill
 
 NAMES = "abcdefgh"
 
@@ -14,7 +14,7 @@ NAMES = "abcdefgh"
 def splits(draw: st.DrawFn) -> dict[str, int]:
     names = draw(st.permutations(NAMES))[: draw(st.integers(1, len(NAMES)))]
     parts = [draw(st.integers(0, 20)) for _ in names[1:]]
-    return dict(zip(names, _fill([*parts, 1 + draw(st.integers(0, 40))]), strict=True))
+    return dict(zip(names, fill([*parts, 1 + draw(st.integers(0, 40))]), strict=True))
 
 
 def owners(layout: Layout) -> list[str]:
@@ -60,7 +60,7 @@ def test_spans_stay_few_however_often_weights_change():
     most = 0
     for step in range(2_000):
         parts = [step * 7 % 31, step * 11 % 29, step * 13 % 23]
-        layout = allot(dict(zip("mabc", _fill([100, *parts]), strict=True)) | {}, layout)
+        layout = allot(dict(zip("mabc", fill([100, *parts]), strict=True)) | {}, layout)
         most = max(most, len(layout))
     assert most <= MAX_SPANS
 

@@ -1,15 +1,27 @@
 from dataclasses import replace
+from datetime import datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.plan.builders import LATER, NOW, arm, routing_policy
 
+from turnout_operator.plan import routing_policy as plan
+from turnout_operator.plan.arms import Target
 from turnout_operator.plan.conditions import find
 from turnout_operator.plan.routes import TOTAL_WEIGHT, Sticky
-from turnout_operator.plan.routing_policy import Target, _fill, confirmed, resolve
 from turnout_operator.plan.routing_policy_status import Programmed, status_of
+from turnout_operator.plan.shares import fill
 
 ALL = Programmed(connected=2, acked=2)
+TIME = datetime.fromisoformat(NOW)
+
+
+def resolve(policy, targets):
+    return plan.resolve(policy, targets, TIME)
+
+
+def confirmed(raw, targets):
+    return plan.confirmed(raw, targets, TIME)
 
 
 def target(name: str, ready: str | None = "1", *others: str, timeout: float = 1.0) -> Target:
@@ -196,7 +208,7 @@ def test_a_refusal_names_the_gateway():
 
 @given(st.lists(st.integers(1, TOTAL_WEIGHT), min_size=1, max_size=16))
 def test_filling_keeps_the_sum_and_the_proportions(given_weights):
-    filled = _fill(given_weights)
+    filled = fill(given_weights)
     assert sum(filled) == TOTAL_WEIGHT
     exact = [weight * TOTAL_WEIGHT / sum(given_weights) for weight in given_weights]
     assert all(abs(share - want) < 1 for share, want in zip(filled, exact, strict=True))

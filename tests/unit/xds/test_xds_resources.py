@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.xds.builders import HOST, route
 
+from turnout_operator.plan.branches import branches
 from turnout_operator.plan.routes import ArmRoute, Endpoint, PolicyKey, PolicyRoute, Sticky
-from turnout_operator.xds.render.route import routed
 from turnout_operator.xds.resources import (
     Kind,
     Resource,
@@ -64,7 +64,8 @@ def test_every_route_renders_and_splits_the_whole(policy: PolicyRoute) -> None:
 
 def test_the_stable_arm_is_last_and_arms_without_weight_are_left_out() -> None:
     policy = route(weights={"stable": 5_000, "one": 3_000, "idle": 0, "two": 2_000})
-    assert [arm.revision for arm in routed(policy)] == ["one", "two", "stable"]
+    (branch,) = branches(policy)
+    assert [share.arm.revision for share in branch.shares] == ["one", "two", "stable"]
     assert "demo/idle" in bundle(policy).clusters
 
 

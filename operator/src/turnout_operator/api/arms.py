@@ -1,5 +1,6 @@
 """The arms of a RoutingPolicy and the arithmetic of their weights: integers, in hundredths of a percent."""
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -28,7 +29,20 @@ HUNDREDTHS_RULE = Rule(
 )
 
 
-class Arm(SpecModel):
+class Weighted(SpecModel):
+    """What gets a share of some traffic."""
+
+    weight: Annotated[float, Field(ge=0, le=100), HUNDREDTHS_RULE] | None = None
+    """Share of the traffic in percent, 0 to 100 with at most 2 decimals. The weights sum to 100; one arm may leave
+    its weight out and takes the rest."""
+
+    @property
+    def basis_points(self) -> int | None:
+        """The weight in hundredths of a percent."""
+        return None if self.weight is None else int(self.weight * 100 + 0.5)
+
+
+class Arm(Weighted):
     """A named destination and its share of the traffic."""
 
     RULES: ClassVar = (REVISION_RULE,)
@@ -37,23 +51,15 @@ class Arm(SpecModel):
     """Name of the arm, unique in the policy; logged with every prediction."""
     model_deployment: Annotated[str, Field(max_length=MAX_NAME), MODEL_DEPLOYMENT_RULE]
     """The ModelDeployment in the same namespace that answers."""
-    weight: Annotated[float, Field(ge=0, le=100), HUNDREDTHS_RULE] | None = None
-    """Share of the traffic in percent, 0 to 100 with at most 2 decimals. The weights sum to 100; one arm may leave
-    its weight out and takes the rest."""
     revision: Annotated[str, Field(max_length=MAX_NAME + 9)] | None = None
     """A revision of the ModelDeployment to hold on to. Default: its newest ready one."""
 
-    @property
-    def basis_points(self) -> int | None:
-        """The weight in hundredths of a percent."""
-        return None if self.weight is None else int(self.weight * 100 + 0.5)
 
-
-def _weightless(arms: list[Arm]) -> int:
+def _weightless(arms: Sequence[Weighted]) -> int:
     return sum(arm.weight is None for arm in arms)
 
 
-def _given(arms: list[Arm]) -> int:
+def _given(arms: Sequence[Weighted]) -> int:
     return sum(arm.basis_points or 0 for arm in arms)
 
 
@@ -75,7 +81,7 @@ WEIGHTS_RULE = Rule(
 )
 
 
-def basis_points(arms: list[Arm]) -> dict[str, int]:
-    """Each arm's weight in basis points by its name, in the given order; they sum to 10000."""
+def basis_points(arms: Sequence[Weighted]) -> list[int]:
+    """The arms' weights in basis points, in the given order; they sum to 10000."""
     rest = TOTAL - _given(arms)
-    return {arm.name: rest if arm.basis_points is None else arm.basis_points for arm in arms}
+    return [rest if arm.basis_points is None else arm.basis_points for arm in arms]

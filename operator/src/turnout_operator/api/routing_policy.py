@@ -8,23 +8,9 @@ from turnout_operator.api.arms import TOTAL, WEIGHTLESS_RULE, WEIGHTS_RULE, Arm,
 from turnout_operator.api.common import Duration, at_most
 from turnout_operator.api.conditions import Condition
 from turnout_operator.api.meta import API_VERSION, LABEL, LABEL_MESSAGE, Resource, SpecModel, StatusModel, one_of
+from turnout_operator.api.paths import BODY_FIELD_RULE, HEADER_RULE, OWN_HEADER_RULE
+from turnout_operator.api.rules import COHORT_KEY_RULE, COHORT_NUMBER_RULE, RULE_ARMS_RULE, RoutingRule
 from turnout_operator.api.schema import Column, ListMap, Names, Rule, matches
-
-_WORD = r"[A-Za-z_][A-Za-z0-9_]*"
-
-HEADER_RULE = matches(
-    r"[a-z0-9!#$%&*+.^_`|~-]+", "stickyBy.header must be a header's name in lower case, for example x-entity-id"
-)
-OWN_HEADER_RULE = Rule(
-    "!self.startsWith('x-turnout-')",
-    "stickyBy.header must not start with x-turnout-: the gateway removes such headers from requests; use another name",
-    lambda header: not header.startswith("x-turnout-"),
-    reason="FieldValueForbidden",
-)
-BODY_FIELD_RULE = matches(
-    rf"{_WORD}(\.{_WORD}){{0,3}}",
-    "stickyBy.bodyField must be a path of up to 4 names in the JSON body, for example entity_id or context.user.id",
-)
 
 
 class StickyBy(SpecModel):
@@ -48,6 +34,8 @@ class StickyBy(SpecModel):
 class RoutingPolicySpec(SpecModel):
     """The wanted split of one objective's traffic."""
 
+    RULES: ClassVar = (RULE_ARMS_RULE, COHORT_KEY_RULE, COHORT_NUMBER_RULE)
+
     objective: Annotated[str, Field(max_length=63), matches(LABEL, f"objective {LABEL_MESSAGE}")] | None = None
     """The name that callers use, in /v1/<namespace>/<objective>/predict; up to 63 characters of a-z, 0-9 and -.
     Default: metadata.name."""
@@ -60,6 +48,9 @@ class RoutingPolicySpec(SpecModel):
     ]
     """Where the traffic goes, 1 to 16 arms. The first is the stable arm. With stickyBy, a changed weight moves no more
     entities than it must."""
+    rules: Annotated[list[RoutingRule], Field(max_length=16), ListMap("name")] = Field(default_factory=list)
+    """Segments of the traffic with a split of their own, up to 16; the first that matches a request counts. What none
+    matches is split by arms."""
     sticky_by: StickyBy | None = None
     """What keeps an entity on its arm. When absent, every request is drawn by itself."""
     timeout: Annotated[Duration, at_most("15m")] | None = None
@@ -161,7 +152,7 @@ def objective_of(policy: RoutingPolicy) -> str:
 
 def weights_of(spec: RoutingPolicySpec) -> dict[str, int]:
     """Each arm's weight in basis points, in the spec's order; they sum to 10000. The weightless arm takes the rest."""
-    return basis_points(spec.arms)
+    return dict(zip((arm.name for arm in spec.arms), basis_points(spec.arms), strict=True))
 
 
 __all__ = [

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -14,17 +15,12 @@ from turnout_operator.controller.patience import Patience
 from turnout_operator.controller.reporting import Reporter, invalid_status
 from turnout_operator.kube.resources import CONFIG_MAPS, ROUTING_POLICIES, Object
 from turnout_operator.kube.store import Key, key_of
+from turnout_operator.plan.arms import Target
 from turnout_operator.plan.revision import SPEC_KEY, is_guarded
 from turnout_operator.plan.routes import PolicyKey, PolicyRoute
-from turnout_operator.plan.routing_policy import (
-    DEFAULT_TIMEOUT_SECONDS,
-    Resolution,
-    Target,
-    confirmed,
-    resolve,
-    unavailable,
-)
+from turnout_operator.plan.routing_policy import DEFAULT_TIMEOUT_SECONDS, Resolution, confirmed, resolve, unavailable
 from turnout_operator.plan.routing_policy_status import Programmed, conflict_status, status_of
+from turnout_operator.plan.rules import next_change
 from turnout_operator.xds.server import XdsServer
 from turnout_operator.xds.table import ObjectiveConflict
 
@@ -64,9 +60,9 @@ class RoutingPolicyReconciler:
         try:
             policy = RoutingPolicy.model_validate(raw)
         except ValidationError:
-            self._push(policy_key, confirmed(raw, self._targets(raw)))
+            self._push(policy_key, confirmed(raw, self._targets(raw), self._time()))
             return None
-        resolution = resolve(policy, self._targets(raw))
+        resolution = resolve(policy, self._targets(raw), self._time())
         self._push(policy_key, resolution.route or unavailable(policy))
         return policy, resolution
 
@@ -95,16 +91,18 @@ class RoutingPolicyReconciler:
         seen = self._seen(PolicyKey(*key))
         status = status_of(policy, resolution, seen, self._now())
         wait = self._wait(key, raw.get("status") or {}, status, resolution, seen)
-        if wait is not None:
-            return wait
-        await self._reporter.report(ROUTING_POLICIES, raw, status)
-        return None
+        if wait is None:
+            await self._reporter.report(ROUTING_POLICIES, raw, status)
+        return min((each for each in (wait, next_change(policy.spec.rules, self._time())) if each), default=None)
+
+    def _time(self) -> datetime:
+        return datetime.fromisoformat(self._now())
 
     def routed(self, deployment: Key) -> set[str]:
         """The revisions of a ModelDeployment that the present routes name."""
         policies = self._caches.routing_policies.find("target", deployment)
         routes = (self._routes.get(PolicyKey(*key_of(policy))) for policy in policies)
-        return {arm.revision for route in routes if route for arm in route.arms}
+        return {arm.revision for route in routes if route for arm in route.destinations}
 
     def _push(self, key: PolicyKey, route: PolicyRoute | None) -> None:
         if route is None:

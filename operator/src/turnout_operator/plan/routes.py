@@ -58,9 +58,40 @@ class ArmRoute:
     guarded: bool = False
 
 
+Test = Literal["values", "prefix", "suffix", "contains", "range", "present"]
+Operands = tuple[str, ...] | tuple[int | None, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A comparison of a value in the request: what is absent fulfils only an inverted one.
+
+    `operands` are texts; for `range` the least and the most whole number, None where there is no bound.
+    """
+
+    source: Literal["header", "query", "body"]
+    name: str
+    test: Test
+    operands: Operands = ()
+    invert: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRoute:
+    """A segment with a split of its own: requests that fulfil all conditions, of entities in these cohorts (both ends
+    included). The arms' weights sum to `TOTAL_WEIGHT`."""
+
+    name: str
+    conditions: tuple[Condition, ...]
+    cohorts: tuple[int, int] | None
+    arms: tuple[ArmRoute, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyRoute:
     """The whole split of one objective. `arms[0]` is the stable arm; the weights sum to `TOTAL_WEIGHT`.
+
+    The first of `rules` that fits a request decides; what none fits is split over `arms`.
 
     With `sticky`, `layout` says which cohorts are whose.
     Without arms the objective is known and nothing can answer it. `stream_seconds` is the time of a streaming answer,
@@ -75,6 +106,12 @@ class PolicyRoute:
     timeout_seconds: float
     stream_seconds: float = 0.0
     layout: Layout = ()
+    rules: tuple[RuleRoute, ...] = ()
+
+    @property
+    def destinations(self) -> tuple[ArmRoute, ...]:
+        """The arms of the split and of all rules; an arm may come several times."""
+        return (*self.arms, *(arm for rule in self.rules for arm in rule.arms))
 
 
 def cluster_name(namespace: str, revision: str) -> str:

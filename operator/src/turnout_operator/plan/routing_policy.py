@@ -2,63 +2,28 @@
 
 An arm whose ModelDeployment is missing or has no ready revision never takes traffic: what was routed before stays until
 every arm with a weight can answer. Only arms whose revision is gone are taken out of it, their share going to the
-others in proportion.
+others in proportion. A rule goes to those of its arms that can answer; without any, later rules decide.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from turnout_operator.api.conditions import Reason
-from turnout_operator.api.routing_policy import (
-    Arm,
-    RoutingPolicy,
-    RoutingPolicyStatus,
-    StickyBy,
-    objective_of,
-    weights_of,
-)
+from turnout_operator.api.routing_policy import RoutingPolicy, RoutingPolicyStatus, StickyBy, objective_of
+from turnout_operator.api.rules import RoutingRule
+from turnout_operator.plan.arms import ArmPlan, Problem, Target, arms_before, observed, plan_arms
 from turnout_operator.plan.cohorts import allot, from_cohorts
 from turnout_operator.plan.revision import digest
-from turnout_operator.plan.routes import TOTAL_WEIGHT, ArmRoute, Layout, PolicyKey, PolicyRoute, Sticky, cluster_name
+from turnout_operator.plan.routes import ArmRoute, Layout, PolicyKey, PolicyRoute, Sticky, cluster_name
+from turnout_operator.plan.rules import rule_routes
+from turnout_operator.plan.shares import fill
 
 DEFAULT_TIMEOUT_SECONDS = 15.0
 MARGIN_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a ModelDeployment offers to policies: its serving revision, those that exist, and its timeout.
-
-    `guarded` are the revisions whose pods demand the gateway's certificate; `batch`: it answers no requests at all.
-    """
-
-    latest_ready: str | None
-    revisions: frozenset[str]
-    ready_revisions: frozenset[str]
-    timeout_seconds: float
-    guarded: frozenset[str] = frozenset()
-    batch: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why an arm can't be resolved."""
-
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class ArmPlan:
-    """One arm of the spec: `revision` is None while none can answer. Weight in basis points."""
-
-    name: str
-    model_deployment: str
-    revision: str | None
-    weight: int
+_RULES = TypeAdapter(list[RoutingRule])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +36,19 @@ class Resolution:
     problems: tuple[Problem, ...]
 
 
-def resolve(policy: RoutingPolicy, targets: Mapping[str, Target]) -> Resolution:
+def resolve(policy: RoutingPolicy, targets: Mapping[str, Target], now: datetime) -> Resolution:
     """The pure heart of the RoutingPolicy's reconcile; `targets` are the namespace's ModelDeployments by name."""
-    weights = weights_of(policy.spec)
-    arms, problems = [], []
-    for arm in policy.spec.arms:
-        revision, problem = _revision_of(arm, targets.get(arm.model_deployment))
-        arms.append(ArmPlan(arm.name, arm.model_deployment, revision, weights[arm.name]))
-        if problem and weights[arm.name] > 0:
-            problems.append(problem)
-    routed = arms if not problems else _before(policy, arms, targets) or arms
+    spec = policy.spec
+    arms, found = plan_arms(spec, targets)
+    weighty = {arm.name for arm in arms if arm.weight}
+    ruled = {arm.name for rule in spec.rules for arm in rule.arms if arm.weight != 0}
+    routed = arms if found.keys().isdisjoint(weighty) else arms_before(policy.status, arms, targets) or arms
     able = tuple(arm for arm in routed if arm.revision and arm.weight > 0)
-    timeout = _timeout(policy, able, targets)
-    before = _layout(policy.status)
-    route = _route(_key(policy), objective_of(policy), _sticky(policy.spec.sticky_by), able, timeout, before)
-    return Resolution(tuple(arms), able, route and _with_targets(route, able, targets), tuple(problems))
+    head = _Head(_key(policy), objective_of(policy), _sticky(spec.sticky_by), _timeout(policy, able, targets))
+    others = [arm for arm in arms if arm.revision and arm.name not in {each.name for each in able}]
+    route = _route(head, able, others, targets, _layout(policy.status), spec.rules, now)
+    problems = tuple(problem for name, problem in found.items() if name in weighty | ruled)
+    return Resolution(tuple(arms), able, route, problems)
 
 
 def unavailable(policy: RoutingPolicy) -> PolicyRoute:
@@ -95,27 +58,32 @@ def unavailable(policy: RoutingPolicy) -> PolicyRoute:
     return PolicyRoute(_key(policy), objective, version, None, (), DEFAULT_TIMEOUT_SECONDS)
 
 
-def confirmed(raw: Mapping[str, Any], targets: Mapping[str, Target]) -> PolicyRoute | None:
+def confirmed(raw: Mapping[str, Any], targets: Mapping[str, Target], now: datetime) -> PolicyRoute | None:
     """The route last confirmed by the gateways, for a policy whose spec this version can't read."""
-    meta, status = raw["metadata"], raw.get("status") or {}
+    meta, spec, status = raw["metadata"], raw["spec"], raw.get("status") or {}
     try:
         seen = RoutingPolicyStatus.model_validate(status)
-        sticky = StickyBy.model_validate(raw["spec"]["stickyBy"]) if "stickyBy" in raw["spec"] else None
+        sticky = StickyBy.model_validate(spec["stickyBy"]) if "stickyBy" in spec else None
     except ValidationError:
         return None
     key = PolicyKey(meta["namespace"], meta["name"])
-    arms = _observed(seen)
-    route = _route(key, seen.objective or meta["name"], _sticky(sticky), arms, DEFAULT_TIMEOUT_SECONDS, _layout(seen))
-    return route and _with_targets(route, arms, targets)
+    head = _Head(key, seen.objective or meta["name"], _sticky(sticky), DEFAULT_TIMEOUT_SECONDS)
+    return _route(head, observed(seen), (), targets, _layout(seen), _readable(spec.get("rules")), now)
 
 
-def _observed(status: RoutingPolicyStatus | None) -> list[ArmPlan]:
-    """The arms that the gateways last confirmed to send traffic to."""
-    return [
-        ArmPlan(arm.name, arm.model_deployment, arm.revision, round(arm.observed_weight * 100))
-        for arm in (status.arms if status else ())
-        if arm.revision and arm.observed_weight
-    ]
+def _readable(rules: Any) -> list[RoutingRule]:
+    try:
+        return _RULES.validate_python(rules or [])
+    except ValidationError:
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    key: PolicyKey
+    objective: str
+    sticky: Sticky | None
+    timeout_seconds: float
 
 
 def _layout(status: RoutingPolicyStatus | None) -> Layout:
@@ -127,89 +95,52 @@ def _key(policy: RoutingPolicy) -> PolicyKey:
     return PolicyKey(policy.metadata.namespace, policy.metadata.name)
 
 
-def _revision_of(arm: Arm, target: Target | None) -> tuple[str | None, Problem | None]:
-    if target is None:
-        text = (
-            f"arm {arm.name}: there is no ModelDeployment {arm.model_deployment} in this namespace: "
-            "create it or correct spec.arms[].modelDeployment"
-        )
-        return None, Problem(Reason.MODEL_DEPLOYMENT_NOT_FOUND, text)
-    name = arm.model_deployment
-    if target.batch:
-        text = f"arm {arm.name}: {name} is of mode batch and answers no requests: name one of mode online"
-        return None, Problem(Reason.NO_READY_REVISION, text)
-    if arm.revision is None:
-        if target.latest_ready:
-            return target.latest_ready, None
-        text = f"arm {arm.name}: {name} has no ready revision yet: see `kubectl describe md {name}`"
-        return None, Problem(Reason.NO_READY_REVISION, text)
-    if arm.revision in target.ready_revisions:
-        return arm.revision, None
-    if arm.revision in target.revisions:
-        return None, Problem(Reason.NO_READY_REVISION, f"arm {arm.name}: {arm.revision} has no ready pod yet")
-    known = ", ".join(sorted(target.revisions)) or "none"
-    text = f"arm {arm.name}: {arm.model_deployment} has no revision {arm.revision} (it has {known})"
-    return None, Problem(Reason.REVISION_NOT_FOUND, text)
-
-
-def _before(policy: RoutingPolicy, wanted: Sequence[ArmPlan], targets: Mapping[str, Target]) -> list[ArmPlan]:
-    """The split last confirmed by the gateways, without arms that can't answer.
-
-    An arm gets no more than the spec now gives it: taking traffic off an arm never waits for another one.
-    """
-    limits = {(arm.name, arm.model_deployment): arm.weight for arm in wanted}
-    arms = [
-        replace(arm, weight=min(arm.weight, limits.get((arm.name, arm.model_deployment), arm.weight)))
-        for arm in _observed(policy.status)
-    ]
-    existing = [arm for arm in arms if arm.weight and _offers(targets, arm, "revisions")]
-    return [arm for arm in existing if _offers(targets, arm, "ready_revisions")] or existing
-
-
-def _offers(targets: Mapping[str, Target], arm: ArmPlan, which: Literal["revisions", "ready_revisions"]) -> bool:
-    target = targets.get(arm.model_deployment)
-    return target is not None and arm.revision in getattr(target, which)
-
-
 def _route(
-    key: PolicyKey,
-    objective: str,
-    sticky: Sticky | None,
+    head: _Head,
     arms: Sequence[ArmPlan],
-    timeout: float,
+    others: Sequence[ArmPlan],
+    targets: Mapping[str, Target],
     before: Layout,
+    rules: Iterable[RoutingRule],
+    now: datetime,
 ) -> PolicyRoute | None:
+    """The route over `arms`; rules may also name `others`. What pods demand of callers is no part of its version."""
     if not arms:
         return None
-    routes = tuple(
-        ArmRoute(arm.name, cluster_name(key.namespace, str(arm.revision)), str(arm.revision), weight)
-        for arm, weight in zip(arms, _fill([arm.weight for arm in arms]), strict=True)
-    )
-    layout = allot({route.name: route.weight for route in routes}, before) if sticky else ()
-    facts = [[route.name, route.revision, route.weight] for route in routes]
-    version = digest([objective, sticky and [sticky.kind, sticky.name], facts, timeout, list(map(list, layout))])
-    return PolicyRoute(key, objective, version[:12], sticky, routes, timeout, layout=layout)
-
-
-def _with_targets(route: PolicyRoute, arms: Sequence[ArmPlan], targets: Mapping[str, Target]) -> PolicyRoute:
-    """The route with what follows from its arms' revisions: whether they are guarded, and how long they may stream."""
-    known = [targets[arm.model_deployment] for arm in arms if arm.model_deployment in targets]
-    guarded = frozenset().union(*(target.guarded for target in known))
-    return replace(
-        route,
-        arms=tuple(replace(arm, guarded=arm.revision in guarded) for arm in route.arms),
+    weights = fill([arm.weight for arm in arms])
+    split = tuple(_destination(head, arm, weight, targets) for arm, weight in zip(arms, weights, strict=True))
+    able = {arm.name: arm for arm in (*split, *(_destination(head, arm, 0, targets) for arm in others))}
+    layout = allot({arm.name: arm.weight for arm in split}, before) if head.sticky else ()
+    known = [targets[arm.model_deployment] for arm in (*arms, *others) if arm.model_deployment in targets]
+    route = PolicyRoute(
+        head.key,
+        head.objective,
+        "",
+        head.sticky,
+        split,
+        head.timeout_seconds,
         stream_seconds=max((target.timeout_seconds + MARGIN_SECONDS for target in known), default=0.0),
+        layout=layout,
+        rules=rule_routes(rules, able, now),
     )
+    return replace(route, version=_version(route))
 
 
-def _fill(weights: Sequence[int]) -> list[int]:
-    """Scale weights to sum to `TOTAL_WEIGHT` by the largest remainder method; unchanged when they already do."""
-    total = sum(weights)
-    shares = [weight * TOTAL_WEIGHT // total for weight in weights]
-    by_remainder = sorted(range(len(weights)), key=lambda i: (-(weights[i] * TOTAL_WEIGHT % total), i))
-    for index in by_remainder[: TOTAL_WEIGHT - sum(shares)]:
-        shares[index] += 1
-    return shares
+def _destination(head: _Head, arm: ArmPlan, weight: int, targets: Mapping[str, Target]) -> ArmRoute:
+    revision, target = str(arm.revision), targets.get(arm.model_deployment)
+    guarded = target is not None and revision in target.guarded
+    return ArmRoute(arm.name, cluster_name(head.key.namespace, revision), revision, weight, guarded)
+
+
+def _version(route: PolicyRoute) -> str:
+    sticky = route.sticky and [route.sticky.kind, route.sticky.name]
+    rules = [[rule.name, list(map(repr, rule.conditions)), rule.cohorts, _facts(rule.arms)] for rule in route.rules]
+    parts = [route.objective, sticky, _facts(route.arms), route.timeout_seconds, list(map(list, route.layout)), rules]
+    return digest(parts)[:12]
+
+
+def _facts(arms: Iterable[ArmRoute]) -> list[Any]:
+    return [[arm.name, arm.revision, arm.weight] for arm in arms]
 
 
 def _sticky(sticky: StickyBy | None) -> Sticky | None:

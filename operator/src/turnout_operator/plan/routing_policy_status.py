@@ -9,6 +9,7 @@ from turnout_operator.api.routing_policy import RoutingPolicy, objective_of
 from turnout_operator.plan.cohorts import cohorts_of
 from turnout_operator.plan.conditions import Verdict, to_status
 from turnout_operator.plan.routing_policy import Resolution
+from turnout_operator.plan.rules import unreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def status_of(policy: RoutingPolicy, resolution: Resolution, programmed: Program
     status: dict[str, Any] = {
         "observedGeneration": policy.metadata.generation,
         "conditions": to_status(
-            verdicts(resolution, programmed), previous.get("conditions") or (), policy.metadata.generation, now
+            verdicts(policy, resolution, programmed), previous.get("conditions") or (), policy.metadata.generation, now
         ),
         "objective": objective_of(policy),
         "arms": arms,
@@ -65,10 +66,10 @@ def conflict_status(policy: RoutingPolicy, winner: str, now: str) -> dict[str, A
     }
 
 
-def verdicts(resolution: Resolution, programmed: Programmed) -> list[Verdict]:
+def verdicts(policy: RoutingPolicy, resolution: Resolution, programmed: Programmed) -> list[Verdict]:
     """The conditions; Ready is derived from the others."""
     parts = [
-        Verdict(ConditionType.ACCEPTED, "True", Reason.ACCEPTED, "the spec is valid"),
+        Verdict(ConditionType.ACCEPTED, "True", Reason.ACCEPTED, _accepted(policy)),
         _resolved(resolution),
         _programmed(resolution, programmed),
     ]
@@ -76,6 +77,12 @@ def verdicts(resolution: Resolution, programmed: Programmed) -> list[Verdict]:
     if bad is None:
         return [*parts, Verdict(ConditionType.READY, "True", Reason.READY, "all gateways route as wanted")]
     return [*parts, Verdict(ConditionType.READY, "False", bad.reason, bad.message)]
+
+
+def _accepted(policy: RoutingPolicy) -> str:
+    idle = unreachable(policy.spec.rules)
+    said = [f"no request reaches rule {rule}: rule {holder} takes them all" for rule, holder in idle.items()]
+    return "; ".join(["the spec is valid", *said])
 
 
 def _resolved(resolution: Resolution) -> Verdict:

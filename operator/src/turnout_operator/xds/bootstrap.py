@@ -29,6 +29,9 @@ _STATS_SUFFIXES = (
     ".outlier_detection.ejections_active",
 )
 
+# A rule may compare with 32 texts of 128 characters; Envoy's own limit of 100 is for expressions that callers write.
+_RE2_LIMIT, _RE2_SIZE = "re2.max_program_size.error_level", 65_536
+
 
 def bootstrap(
     *,
@@ -60,6 +63,7 @@ def bootstrap(
         },
         "stats_config": {"stats_matcher": _stats_matcher()},
         "overload_manager": {"resource_monitors": [_connection_limit()]},
+        "layered_runtime": {"layers": [{"name": "turnout", "static_layer": {_RE2_LIMIT: _RE2_SIZE}}]},
     }
 
 

@@ -9,11 +9,12 @@ from pathlib import PurePosixPath
 
 import orjson
 
+from turnout_operator.plan.branches import branches
 from turnout_operator.plan.routes import Endpoint, PolicyRoute
 from turnout_operator.xds.render import TYPE_PREFIX
 from turnout_operator.xds.render.cluster import cluster, load_assignment
 from turnout_operator.xds.render.listener import LISTENER, listener
-from turnout_operator.xds.render.route import route_configuration, route_name, routed, scope
+from turnout_operator.xds.render.route import route_configuration, route_name, scope
 
 Render = Callable[[], dict[str, object]]
 
@@ -68,13 +69,13 @@ class Bundle:
 def bundle(policy: PolicyRoute) -> Bundle:
     """The scope and route table of one policy."""
     name = route_name(policy)
-    uses = frozenset(arm.cluster for arm in routed(policy))
+    uses = frozenset(share.arm.cluster for branch in branches(policy) for share in branch.shares)
     return Bundle(
         policy=policy,
         scope=_resource(name, partial(scope, policy)),
         route=_resource(name, partial(route_configuration, policy), uses=uses),
-        clusters=frozenset(arm.cluster for arm in policy.arms),
-        guarded=frozenset(arm.cluster for arm in policy.arms if arm.guarded),
+        clusters=frozenset(arm.cluster for arm in policy.destinations),
+        guarded=frozenset(arm.cluster for arm in policy.destinations if arm.guarded),
     )
 
 

@@ -1,0 +1,130 @@
+"""Which arm answers a request, and why: the gateway's decision, told without a gateway."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import xxhash
+
+from turnout_operator.plan.branches import Share, branches
+from turnout_operator.plan.routes import TOTAL_WEIGHT, Condition, PolicyRoute, Sticky
+
+_VALID_ID = re.compile(r"[!-~]([ -~]*[!-~])?")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_INT64 = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a caller sends. Header names are in lower case, query parameters as they are written in the URL; `body` is
+    the parsed JSON, None where there is none."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Who answers. Several shares only where no entity decides: each then has its chance. None at all: `refused` says
+    why."""
+
+    entity: str | None
+    cohort: int | None
+    shares: tuple[Share, ...]
+    refused: str | None = None
+
+
+def answer(route: PolicyRoute, request: Request) -> Answer:
+    """What the gateway does with a prediction's request. Assumes that all gateways have confirmed the route."""
+    entity = _entity(route.sticky, request)
+    if entity is not None and not _VALID_ID.fullmatch(entity):
+        return Answer(entity, None, (), "the entity id must be printable ASCII without blanks at its ends")
+    branch = next((each for each in branches(route) if all(_fits(c, request) for c in each.conditions)), None)
+    if branch is None:
+        return Answer(entity, None, (), "no arm can answer")
+    if entity is None:
+        return Answer(None, None, branch.shares)
+    cohort = cohort_of(route, entity)
+    return Answer(entity, cohort, (_holder(branch.shares, cohort),))
+
+
+def cohort_of(route: PolicyRoute, entity: str) -> int:
+    """The entity's hash bucket, 0 to 9,999: every objective has its own."""
+    text = f"{route.key.namespace}/{route.objective}:{entity}"
+    return xxhash.xxh64_intdigest(text.encode()) % TOTAL_WEIGHT
+
+
+def _holder(shares: tuple[Share, ...], cohort: int) -> Share:
+    for share in shares:
+        cohort -= share.width
+        if cohort < 0:
+            return share
+    raise AssertionError("the shares hold all cohorts")
+
+
+def _entity(sticky: Sticky | None, request: Request) -> str | None:
+    if sticky is None:
+        return None
+    return request.headers.get(sticky.name) if sticky.kind == "header" else _text(_field(request.body, sticky.name))
+
+
+def _fits(condition: Condition, request: Request) -> bool:
+    return _holds(condition, request) != condition.invert
+
+
+def _holds(condition: Condition, request: Request) -> bool:
+    if condition.source == "body":
+        found = _field(request.body, condition.name)
+        return _in_range(condition, _number(found)) if condition.test == "range" else _compares(condition, _text(found))
+    text = (request.headers if condition.source == "header" else request.query).get(condition.name)
+    if condition.test == "range":
+        return _in_range(condition, int(text) if text is not None and _INTEGER.fullmatch(text) else None)
+    return _compares(condition, text)
+
+
+def _compares(condition: Condition, text: str | None) -> bool:
+    if text is None:
+        return False
+    operands = [str(operand) for operand in condition.operands]
+    match condition.test:
+        case "values":
+            return text in operands
+        case "prefix":
+            return text.startswith(operands[0])
+        case "suffix":
+            return text.endswith(operands[0])
+        case "contains":
+            return operands[0] in text
+        case _:
+            return True
+
+
+def _in_range(condition: Condition, number: float | None) -> bool:
+    low, high = condition.operands
+    return number is not None and (low is None or number >= int(low)) and (high is None or number <= int(high))
+
+
+def _field(body: Any, path: str) -> Any:
+    for name in path.split("."):
+        body = body.get(name) if isinstance(body, dict) else None
+    return body
+
+
+def _text(value: Any) -> str | None:
+    """A field as json_to_metadata writes it: true is 1, fractions have six digits, whole numbers fit 64 bits."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, int) and -_INT64 <= value < 2 * _INT64:
+        return str(value) if value < _INT64 else None
+    if isinstance(value, int | float):
+        return f"{value:.6f}"
+    return value if isinstance(value, str) and value else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, str):
+        return float(value) if _NUMBER.fullmatch(value.strip()) else None
+    return float(value) if _text(value) is not None else None
