@@ -1,12 +1,10 @@
 """A canary by hand: weights move while traffic runs, and nothing fails."""
 
-import contextlib
 import itertools
 import os
 import signal
 import statistics
 import time
-from pathlib import Path
 
 import pytest
 import xxhash
@@ -14,6 +12,7 @@ from demo.shell import kubectl
 from demo.system import SYSTEM
 from tests.e2e.support.kube import Namespace, eventually
 from tests.e2e.support.objects import arm, model_deployment, routing_policy
+from tests.e2e.support.processes import process_of
 from tests.e2e.support.traffic import Traffic
 
 CHANGES = 50
@@ -119,7 +118,7 @@ def test_the_leader_killed_by_sigkill_during_a_weight_change_costs_no_request_an
     wait_observed(namespace, 20)
     with Traffic(url) as traffic:
         leader = leader_pod()
-        os.kill(process_of(leader), signal.SIGKILL)
+        os.kill(process_of(leader, "turnout-operator"), signal.SIGKILL)
         set_weight(namespace, 60)
         started = time.monotonic()
         wait_observed(namespace, 60)
@@ -152,16 +151,6 @@ def cohort(objective: str, entity: str) -> int:
 
 def leader_pod() -> str:
     return kubectl("-n", SYSTEM, "get", "lease", "turnout-operator", "-o", "jsonpath={.spec.holderIdentity}")
-
-
-def process_of(pod: str) -> int:
-    """The operator process of a pod, by the environment that the chart gives it."""
-    wanted = f"POD_NAME={pod}".encode()
-    for environ in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):
-            if wanted in environ.read_bytes().split(b"\0"):
-                return int(environ.parent.name)
-    raise AssertionError(f"no process of {pod} on this host")
 
 
 def _at_least(traffic: Traffic, count: int) -> None:

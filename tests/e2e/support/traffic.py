@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import json
 import threading
 import time
 from dataclasses import dataclass, field
@@ -13,12 +14,14 @@ MAX_SECONDS = 300.0
 
 @dataclass
 class Tally:
-    """What came back: arms by count, failures as text, and when an arm last answered (monotonic seconds)."""
+    """What came back: arms by count, failures as text, the arms of entities, and when predictions were answered
+    (monotonic seconds)."""
 
     arms: collections.Counter[str] = field(default_factory=collections.Counter)
     revisions: collections.Counter[str] = field(default_factory=collections.Counter)
     failures: list[str] = field(default_factory=list)
     entities: dict[str, str] = field(default_factory=dict)
+    predictions: dict[str, float] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -75,5 +78,6 @@ class Traffic:
                 tally.arms[answer.headers["x-turnout-arm"]] += 1
                 tally.revisions[answer.headers["x-turnout-revision"]] += 1
                 tally.entities[entity] = answer.headers["x-turnout-arm"]
+                tally.predictions[json.loads(text)["prediction_id"]] = time.monotonic()
         except (aiohttp.ClientError, TimeoutError) as error:
             tally.failures.append(repr(error))
