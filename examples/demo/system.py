@@ -44,8 +44,9 @@ def install_chart() -> str:
 
 
 def chart_values() -> dict[str, str]:
-    """The images just built, and a gateway that the host can reach."""
+    """The images just built, a gateway that the host can reach, and conditions of the log within seconds."""
     values = {"gateway.service.type": "NodePort", "gateway.service.nodePort": str(NODE_PORT)}
+    values["operator.scrapeSeconds"] = "3"
     for part, reference in images().items():
         if part != "redis":
             repository, _, tag = reference.rpartition(":")

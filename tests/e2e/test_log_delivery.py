@@ -21,7 +21,7 @@ LAKE, DISK = f"{FOLDER}/{BUCKET}/flights", "/disk/predictions-of-m"
 READ = """
 import duckdb, json
 try:
-    rows = duckdb.sql("SELECT {column} FROM read_parquet('{root}/{what}/**/*.parquet', union_by_name = true)").fetchall()
+    rows = duckdb.sql("SELECT {column} FROM read_parquet('{root}/{what}/**/*.parquet')").fetchall()
 except duckdb.IOException:
     rows = []
 print(json.dumps([row[0] for row in rows]))
