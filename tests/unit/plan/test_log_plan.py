@@ -1,10 +1,13 @@
 """The prediction log in the pods: what the spec says arrives, secrets are references, the end has its order."""
 
 import json
+import re
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
+import yaml
 from tests.unit.plan.builders import DIGEST, model_deployment, pod
 
 from turnout_operator.api.prediction_log import LogFlush
@@ -287,3 +290,12 @@ def test_a_volume_that_is_shipped_from_has_room_beside_the_rotation():
         return int(volume["emptyDir"]["sizeLimit"]) // 1024**2
 
     assert (limit(), limit(sinks=[LAKE])) == (5, 15)
+
+
+def test_the_pages_example_is_a_valid_spec():
+    page = (Path(__file__).parents[3] / "docs" / "prediction-log.md").read_text()
+    (text,) = [block for block in re.findall(r"```yaml\n(.*?)```", page, re.S) if "predictionLog:" in block]
+    given = yaml.safe_load(text)
+    md = model_deployment(**given)
+    assert {sink.name for sink in md.spec.prediction_log.sinks} == {"lake", "disk", "stream", "console"}
+    ShipConfig.model_validate({"pod": "p", **ship_config(Revision.wanted(md, SETTINGS))})
