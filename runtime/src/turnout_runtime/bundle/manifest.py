@@ -106,6 +106,7 @@ class Manifest(_Part):
     schemas: Schemas = Schemas()
     golden: Annotated[Text, AfterValidator(_inside)] | None = None
     warmup: Annotated[Text, AfterValidator(_inside)] | None = None
+    reference: Annotated[Text, AfterValidator(_inside)] | None = None
     allowPickle: bool = False
     card: dict[Text, Annotated[str, Field(max_length=4096)]] = Field(default_factory=dict, max_length=64)
 
@@ -173,6 +174,7 @@ def _named(manifest: Manifest) -> Iterator[tuple[str, str, str | None]]:
                 yield f"{group}.{name}.path", entry.path, entry.sha256
     schemas = manifest.schemas
     others = {"schemas.request": schemas.request, "schemas.decision": schemas.decision}
-    for field, path in {**others, "golden": manifest.golden, "warmup": manifest.warmup}.items():
+    others |= {"golden": manifest.golden, "warmup": manifest.warmup, "reference": manifest.reference}
+    for field, path in others.items():
         if path is not None:
             yield field, path, None

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from turnout_runtime.bundle.code import explain, load_entry
 from turnout_runtime.bundle.manifest import Manifest
@@ -18,6 +19,7 @@ from turnout_runtime.config import ModelServer, Requires, Serving
 from turnout_runtime.errors import BundleInvalid, CardMismatch, StartError, WorkflowSetupFailed
 from turnout_runtime.loading.apart import apart
 from turnout_runtime.loading.examples import Examples, check_golden, warm_up
+from turnout_runtime.loading.reference import read_reference
 from turnout_runtime.loading.schemas import check_schemas
 from turnout_runtime.models import Model
 from turnout_runtime.models.load import load_models, warm
@@ -25,17 +27,22 @@ from turnout_runtime.models.stats import ModelStats
 from turnout_runtime.workflow import Workflow
 from turnout_runtime.workflow.entry import as_workflow
 
+if TYPE_CHECKING:
+    from turnout_runtime.sketches.document import Sketches
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedWorkflow:
     """A workflow that was set up and checked.
 
-    `golden` is how many golden examples hold, `facts` the names of those that its examples fetched.
+    `golden` is how many golden examples hold, `facts` the names of those that its examples fetched, `reference` what
+    its training looked like.
     """
 
     workflow: Workflow
     golden: int = 0
     facts: frozenset[str] = frozenset()
+    reference: "Sketches | None" = None
 
     async def close(self) -> None:
         """Give back what its models hold: threads, connections, shared memory."""
@@ -76,6 +83,7 @@ async def load_workflow(
         await _set_up(workflow, models, bundle)
         _check_model(workflow, manifest)
         check_schemas(workflow, bundle)
+        reference = read_reference(workflow, bundle)
         await apart(_warm, workflow, serving)
         runner = Examples(workflow)
         await warm_up(runner, bundle, progress)
@@ -84,7 +92,7 @@ async def load_workflow(
         await _close(models)
         raise
     _forget(models)
-    return LoadedWorkflow(workflow, golden, runner.asked)
+    return LoadedWorkflow(workflow, golden, runner.asked, reference)
 
 
 def check_card(card: Mapping[str, str], requires: Requires) -> None:

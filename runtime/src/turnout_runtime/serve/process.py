@@ -10,6 +10,7 @@ from prometheus_client.exposition import generate_latest
 from turnout_runtime.config import RuntimeConfig
 from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.serve.admin import AdminApi
+from turnout_runtime.serve.drift.begin import DriftMetrics
 from turnout_runtime.serve.ports import Ports
 from turnout_runtime.serve.readiness import Phase, Readiness
 from turnout_runtime.serve.service import Service
@@ -39,7 +40,8 @@ class Pod:
 
     async def _one(self) -> None:
         service = Service(self._config, self._cache, self._ports, self._registry, self._enter)
-        admin = await self._admin(AdminApi(self._readiness, self._metrics))
+        admin = await self._admin(AdminApi(self._readiness, self._metrics, service.sketches))
+        self._registry.register(DriftMetrics(service.compared))
         try:
             await service.run()
         finally:
@@ -53,7 +55,7 @@ class Pod:
         async def metrics() -> bytes:
             return await supervisor.metrics(await self._metrics())
 
-        admin = await self._admin(AdminApi(self._readiness, metrics))
+        admin = await self._admin(AdminApi(self._readiness, metrics, supervisor.sketches))
         try:
             await supervisor.run()
         finally:

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 
@@ -24,6 +25,7 @@ from turnout_runtime.predict.build import dataplane
 from turnout_runtime.predict.dataplane import Dataplane
 from turnout_runtime.serve.api.feedback import Keeper
 from turnout_runtime.serve.doors import Doors
+from turnout_runtime.serve.drift.begin import begin_sketches
 from turnout_runtime.serve.metrics import ServingMetrics
 from turnout_runtime.serve.metrics.feedback import FeedbackCounts
 from turnout_runtime.serve.ports import Ports
@@ -31,6 +33,10 @@ from turnout_runtime.serve.readiness import Phase, Readiness
 from turnout_runtime.serve.served import served
 from turnout_runtime.serve.sink import PredictionSink
 from turnout_runtime.serve.tracing import begin_traces
+
+if TYPE_CHECKING:
+    from turnout_runtime.serve.drift.online import Online
+    from turnout_runtime.sketches.document import Sketches
 
 _log = logging.getLogger("turnout.serve")
 _LOG_PATIENCE = 3.0  # seconds for the last records to reach a slow volume
@@ -53,6 +59,16 @@ class Service:
         self._readiness = Readiness()
         self._stop = asyncio.Event()
         self._end_traces: Callable[[], None] = lambda: None
+        self.online: Online | None = None
+        """The sketches, once there is a workflow."""
+
+    async def sketches(self, seconds: float) -> dict[str, Any] | None:
+        """The document of `GET /sketches`; None before there is a workflow."""
+        return None if self.online is None else self.online.told(seconds)
+
+    def compared(self) -> "tuple[Sketches, Sketches] | None":
+        """The sketches of the last hour, and the reference's; None before there is a workflow."""
+        return None if self.online is None else self.online.compared()
 
     def stop(self) -> None:
         """Drain and end."""
@@ -71,6 +87,7 @@ class Service:
         if undeclared := sorted(loaded.facts - stores.rules.keys()):
             _log.warning("requests will fail: spec.facts lacks what the workflow fetches: %s", ", ".join(undeclared))
         await stores.warm()
+        self.online = await asyncio.to_thread(begin_sketches, self._identity(bundle), loaded)
         feedback, counts = _open_feedback(config.prediction_log, log), FeedbackCounts()
         plane = dataplane(loaded.workflow, stores.rules, config.serving, config.revision)
         self._tell_of(plane, bundle, log, hidden, counts)
@@ -107,12 +124,15 @@ class Service:
         self, plane: Dataplane, bundle: Bundle, log: LogWriter | None, hidden: Privacy | None, counts: FeedbackCounts
     ) -> None:
         """Have the plane's predictions counted, logged and traced."""
-        config = self._config
-        identity = Identity(config.namespace, config.model_deployment, config.revision, bundle.digest)
+        config, identity = self._config, self._identity(bundle)
         metrics = ServingMetrics(identity, plane, log, counts)
         self._registry.register(metrics)
-        plane.sink = PredictionSink(identity, metrics, log, hidden, config.prediction_log.sample)
+        plane.sink = PredictionSink(identity, metrics, log, hidden, config.prediction_log.sample, self.online)
         self._end_traces = begin_traces(plane, identity)
+
+    def _identity(self, bundle: Bundle) -> Identity:
+        config = self._config
+        return Identity(config.namespace, config.model_deployment, config.revision, bundle.digest)
 
     def _enter(self, phase: Phase) -> None:
         self._readiness.phase = phase

@@ -7,7 +7,7 @@ from turnout_runtime.log.privacy import Privacy
 from turnout_runtime.log.record import Encoder, Identity
 from turnout_runtime.log.sampling import sampled
 from turnout_runtime.log.writer import LogWriter
-from turnout_runtime.predict.prediction import Prediction
+from turnout_runtime.predict.prediction import Prediction, Sink
 from turnout_runtime.serve.metrics import ServingMetrics
 from turnout_runtime.telemetry.throttle import Throttle
 
@@ -28,10 +28,15 @@ class PredictionSink:
         log: LogWriter | None,
         privacy: Privacy | None = None,
         sample: float = 1.0,
+        sketch: Sink | None = None,
     ) -> None:
-        """Without a `log` there are no records; `sample` is the share of ordinary predictions that leave one."""
+        """Without a `log` there are no records; `sample` is the share of ordinary predictions that leave one.
+
+        `sketch` sees all predictions.
+        """
         self._encode, self._metrics, self._records = Encoder(identity, privacy, sample), metrics, log
         self._sample, self._immediate = sample, log is not None and log.immediate
+        self._sketch = sketch
         self._throttle = Throttle()
         self._fresh: list[Prediction] = []
 
@@ -51,6 +56,8 @@ class PredictionSink:
 
     def _take(self, prediction: Prediction) -> None:
         self._metrics.observe(prediction)
+        if self._sketch is not None:
+            self._sketch(prediction)
         if self._records is not None:
             self._record(prediction, self._records)
         if prediction.status == "error" and prediction.error is not None:

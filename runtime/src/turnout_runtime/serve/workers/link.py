@@ -1,7 +1,7 @@
 """What supervisor and worker say to each other: JSON lines over a socket pair that only they hold.
 
-The supervisor sends one line with everything to serve, and then asks for metrics; the worker tells its phases and
-answers with its metrics. The end of either is the end of the line.
+The supervisor sends one line with everything to serve, and then asks for metrics and sketches; the worker tells its
+phases, and answers with these. The end of either is the end of the line.
 """
 
 import asyncio

@@ -24,6 +24,7 @@ from turnout_runtime.serve.workers.shares import check, share
 
 _log = logging.getLogger("turnout.serve")
 _DEATHS, _WINDOW = 5, 60.0  # so many deaths in so many seconds are no accident any more
+_HOUR = 3600.0  # seconds that the metrics of drift look back
 _PATIENCE = 2.0  # seconds for a process to tell its metrics
 _COMMAND = (sys.executable, "-m", "turnout_runtime.serve.workers.worker")
 
@@ -64,8 +65,33 @@ class Supervisor:
 
     async def metrics(self, own: bytes) -> bytes:
         """The exposition of all processes together; `own` is the supervisor's."""
-        told = await asyncio.gather(*(worker.metrics() for worker in list(self._workers.values())))
-        return merge([own, *(text for text in told if text is not None)])
+        told = await self._ask("metrics", _HOUR)
+        text = merge([own, *(one["metrics"].encode() for one in told)])
+        sketches = self._together(told)
+        if sketches is None:
+            return text
+        from turnout_runtime.serve.drift.told import metrics_of
+
+        return text + metrics_of(sketches)
+
+    async def sketches(self, seconds: float) -> dict[str, Any] | None:
+        """What all processes have seen in the last so many seconds; None before they serve."""
+        return self._together(await self._ask("sketches", seconds))
+
+    async def _ask(self, what: str, seconds: float) -> list[dict[str, Any]]:
+        """What the processes answer that do."""
+        message = {"ask": what, "seconds": seconds}
+        told = await asyncio.gather(*(worker.ask(message) for worker in list(self._workers.values())))
+        return [one for one in told if one is not None]
+
+    @staticmethod
+    def _together(told: list[dict[str, Any]]) -> dict[str, Any] | None:
+        found = [one["sketches"] for one in told if one["sketches"] is not None]
+        if not found:
+            return None
+        from turnout_runtime.serve.drift.told import together  # imports numpy, while nobody waits for an answer
+
+        return together(found)
 
     async def _keep(self, number: int, ports: Ports) -> None:
         """Run one process, again and again until the end."""
@@ -101,7 +127,7 @@ class _Worker:
 
     def __init__(self, process: asyncio.subprocess.Process, link: Link) -> None:
         self._process, self._link = process, link
-        self._asked: deque[asyncio.Future[bytes | None]] = deque()
+        self._asked: deque[asyncio.Future[dict[str, Any] | None]] = deque()
         self.phase = Phase.STARTING
 
     @classmethod
@@ -122,20 +148,20 @@ class _Worker:
         while (message := await self._link.receive()) is not None:
             if "failed" in message:
                 raise WorkerFailed(message["failed"], message["message"])
-            if "metrics" in message and self._asked:
-                _settle(self._asked.popleft(), message["metrics"].encode())
+            if "sketches" in message and self._asked:
+                _settle(self._asked.popleft(), message)
             elif "phase" in message:
                 self.phase = Phase(message["phase"])
                 look()
         return await self._process.wait()
 
-    async def metrics(self) -> bytes | None:
-        """Its exposition; None when it does not tell in time."""
+    async def ask(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        """Its answer, metrics (an exposition) and sketches (a document); None when it does not tell in time."""
         if self.phase is Phase.STARTING:
             return None
-        asked: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        asked: asyncio.Future[dict[str, Any] | None] = asyncio.get_running_loop().create_future()
         self._asked.append(asked)
-        self._link.send({"ask": "metrics"})
+        self._link.send(message)
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 return await asked
@@ -157,7 +183,7 @@ class _Worker:
         await self._link.close()
 
 
-def _settle(future: "asyncio.Future[Any]", value: bytes | None) -> None:
+def _settle(future: "asyncio.Future[Any]", value: dict[str, Any] | None) -> None:
     if not future.done():
         future.set_result(value)
 

@@ -53,8 +53,9 @@ async def _serve(link: Link, told: dict[str, Any]) -> None:
 
 
 async def _listen(link: Link, service: Service, registry: CollectorRegistry) -> None:
-    while await link.receive() is not None:
-        link.send({"metrics": generate_latest(registry).decode()})
+    while (asked := await link.receive()) is not None:
+        told = {} if asked["ask"] == "sketches" else {"metrics": generate_latest(registry).decode()}
+        link.send({**told, "sketches": await service.sketches(asked["seconds"])})
     service.stop()  # the supervisor has gone: nobody else would end this process
 
 
