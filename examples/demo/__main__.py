@@ -6,7 +6,7 @@ import time
 
 from rich.markup import escape
 
-from demo import chapters, doors, prepare, system
+from demo import chapters, doors, outcomes, prepare, system
 from demo.example import NAMESPACE
 from demo.screen import Screen
 from demo.shell import CommandFailed
@@ -44,19 +44,19 @@ def up(screen: Screen, flights: int) -> None:
     chapters.nothing_lost(screen, replay)
     chapters.split(screen, replay)
     chapters.latency(screen, replay)
-    chapters.outcomes(screen, replay, bundles)
     chapters.one_record(screen, replay)
     chapters.change_weight(screen, replay, url)
     seen = [answer.question.flight for answer in replay.answers]
     doors.other_doors(screen, url, seen)
     doors.outage(screen, url, seen)
+    outcomes.outcomes(screen, replay, url, bundles)
     conclude(screen, url, time.monotonic() - started)
 
 
 def conclude(screen: Screen, url: str, seconds: float) -> None:
     """The verdict, and what to type next."""
     verdict = f"[red]{len(screen.failures)} checks failed[/]" if screen.failures else "[green]all checks passed[/]"
-    screen.heading(f"{verdict} in {seconds:.0f} s. It is all still running; three things to try:")
+    screen.heading(f"{verdict} in {seconds:.0f} s. It is all still running; things to try:")
     for purpose, command in chapters.next_commands(url):
         screen.command(command, purpose)
     screen.show("[dim]`make demo-down` removes everything.[/]")

@@ -4,7 +4,6 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 
-from flight_delay.bundles import Bundle
 from rich.syntax import Syntax
 
 from demo import example, policy, records, report
@@ -42,16 +41,6 @@ def latency(screen: Screen, replay: Replay) -> None:
     screen.heading("Latency by stage, from the prediction log")
     screen.show(report.latency_table(replay.answers, replay.rows))
     screen.show(f"[dim]facts: {report.facts_line(replay.rows)}[/]")
-
-
-def outcomes(screen: Screen, replay: Replay, bundles: Sequence[Bundle]) -> None:
-    """Which arm was right more often."""
-    main, challenger = bundles
-    screen.heading("Who was right: scores joined by request id with how late each flight arrived")
-    found = report.outcomes(replay.answers, replay.rows)
-    screen.show(report.outcome_table(found, {"main": main, "challenger": challenger}))
-    screen.show(f"[dim]offline: the same models on all {main.replay.n:,} flights of the half year; ± is 95 %[/]")
-    screen.check(set(found) == set(example.ARMS), "both arms have outcomes")
 
 
 def one_record(screen: Screen, replay: Replay) -> None:
@@ -117,13 +106,14 @@ def _one_row_each(screen: Screen, sent: int, request_ids: Sequence[str]) -> None
 
 
 def next_commands(url: str) -> list[tuple[str, str]]:
-    """Three commands to type, each with what it is for."""
+    """Commands to type, each with what it is for."""
     context = (
         '{"carrier":"UA","flight":1545,"origin":"EWR","dest":"IAH","tailnum":"N14228",'
         '"scheduled_departure":"2013-12-24T17:15-05:00"}'
     )
     ask = f"""curl -s {url} -H 'x-entity-id: UA-1545-N14228' -d '{{"context":{context}}}'"""
     return [
+        ("how good the answers were hour by hour", "turnout log quality build/demo/logs --by hour"),
         ("what runs, and who answers", ". .cluster/env; kubectl get modeldeployments,routingpolicies -n flights"),
         ("one prediction for Christmas Eve", ask),
         ("call the challenger off", policy.shown(policy.patch_command(0))),

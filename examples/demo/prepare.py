@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from flight_delay import data
 from flight_delay.bundles import Bundle
@@ -20,9 +21,10 @@ WORKERS, RATE = 32, 300.0  # a second: below what two cores can do, or all that 
 
 @dataclass(frozen=True)
 class Replay:
-    """What was sent, what came back, and what the pods logged about it."""
+    """What was sent, from when on (RFC 3339), what came back, and what the pods logged about it."""
 
     prefix: str
+    began: str
     answers: list[Answer]
     rows: list[Record]
     state: policy.State
@@ -52,7 +54,7 @@ def replay(screen: Screen, url: str, count: int) -> Replay:
     with screen.step("Flights chosen") as step:
         flights = evenly(data.flights(data.REPLAY), count)
         step.note = f"{len(flights):,}, {flights[0].scheduled_departure[:10]} to {flights[-1].scheduled_departure[:10]}"
-    prefix = secrets.token_hex(4)
+    prefix, began = secrets.token_hex(4), f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     with screen.step("Flights replayed") as step:
         started = time.monotonic()
         answers = asyncio.run(Traffic(url, WORKERS, RATE).send(questions(flights, prefix)))
@@ -61,4 +63,4 @@ def replay(screen: Screen, url: str, count: int) -> Replay:
     with screen.step("Prediction log read") as step:
         rows = records.read(example.NAMESPACE, prefix, len(answers))
         step.note = f"{len(rows):,} rows"
-    return Replay(prefix, answers, rows, policy.current())
+    return Replay(prefix, began, answers, rows, policy.current())

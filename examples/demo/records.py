@@ -1,11 +1,13 @@
 """Reads the prediction log of every pod, as anyone with kubectl can."""
 
+import shlex
 import time
+from pathlib import Path
 from typing import Any
 
 import orjson
 
-from demo.shell import CommandFailed, kubectl
+from demo.shell import CommandFailed, kubectl, run
 
 Record = dict[str, Any]
 PODS = "app.kubernetes.io/managed-by=turnout"
@@ -29,11 +31,26 @@ def read(namespace: str, prefix: str, expected: int) -> list[Record]:
         time.sleep(0.5)
 
 
-def _rows(namespace: str, prefix: str) -> list[Record]:
+def copy(namespace: str, folder: Path) -> int:
+    """The log's segments of every pod that runs, each in a folder of its own; how many pods there are."""
+    pods = _pods(namespace)
+    for pod in pods:
+        target = folder / pod.removeprefix("pod/")
+        target.mkdir(parents=True)
+        pack = f"tar -c -C {LOG_FOLDER} . || [ $? = 1 ]"  # 1: a segment grew meanwhile
+        fetch = f"kubectl exec -n {namespace} {pod} -- sh -c {shlex.quote(pack)}"
+        run("bash", "-o", "pipefail", "-c", f"{fetch} | tar -x -C {shlex.quote(str(target))}")
+    return len(pods)
+
+
+def _pods(namespace: str) -> list[str]:
     running = ("-l", PODS, "--field-selector=status.phase=Running")
-    pods = kubectl("get", "pods", "-n", namespace, *running, "-o", "name").split()
+    return kubectl("get", "pods", "-n", namespace, *running, "-o", "name").split()
+
+
+def _rows(namespace: str, prefix: str) -> list[Record]:
     mark = f'"{prefix}-'
-    lines = (line for pod in pods for line in _log(namespace, pod).split("\n") if mark in line)
+    lines = (line for pod in _pods(namespace) for line in _log(namespace, pod).split("\n") if mark in line)
     return [row for row in map(orjson.loads, lines) if str(row["request_id"]).startswith(f"{prefix}-")]
 
 

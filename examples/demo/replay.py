@@ -36,6 +36,7 @@ class Answer:
     arm: str = ""
     policy_version: str = ""
     problem: str = ""
+    prediction_id: str = ""
 
     @property
     def ok(self) -> bool:
@@ -100,7 +101,9 @@ class Traffic:
             async with session.post(self._url, data=question.body(), headers=headers) as response:
                 text = await response.text()
                 arm, version = (response.headers.get(f"x-turnout-{name}", "") for name in ("arm", "policy-version"))
-                problem = "" if response.status == 200 else text[:300]
-                return Answer(question, sent, time.monotonic() - sent, response.status, arm, version, problem)
+                seconds, ok = time.monotonic() - sent, response.status == 200
+                prediction_id = orjson.loads(text)["prediction_id"] if ok else ""
+                problem = "" if ok else text[:300]
+                return Answer(question, sent, seconds, response.status, arm, version, problem, prediction_id)
         except (aiohttp.ClientError, TimeoutError) as error:
             return Answer(question, sent, time.monotonic() - sent, 0, problem=f"{type(error).__name__}: {error}")

@@ -1,11 +1,10 @@
-"""The demo's tables, from answers, prediction records and labels."""
+"""The demo's tables, from answers, prediction records, and what `turnout log` says."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from flight_delay.bundles import Bundle
-from flight_delay.quality import Quality, quality
 from rich.table import Table
 
 from demo.policy import State
@@ -47,26 +46,31 @@ def _percentiles(milliseconds: Sequence[float]) -> tuple[str, str]:
     return f"{p50:.2f}", f"{p99:.2f}"
 
 
-def outcomes(answers: Sequence[Answer], records: Sequence[Record]) -> dict[str, Quality]:
-    """Quality by arm: the log's scores joined by request id with whether the flight was late in the end."""
-    late = {answer.question.request_id: answer.question.flight.late for answer in answers}
-    scored = [row for row in records if row["status"] == "ok"]
-    by_arm = {arm: [row for row in scored if row["arm"] == arm] for arm in {row["arm"] for row in scored}}
-    return {
-        arm: quality([row["score"] for row in rows], [late[row["request_id"]] for row in rows])
-        for arm, rows in sorted(by_arm.items(), reverse=True)
-    }
-
-
-def outcome_table(found: Mapping[str, Quality], known: Mapping[str, Bundle]) -> Table:
-    """Measured here against measured offline on the whole half year, with 95 % intervals."""
-    shown = table("arm", "flights", "late", "AUC", "offline", "Brier", "offline")
-    for arm, here in found.items():
-        offline = known[arm].replay
-        auc = (f"{here.auc:.3f} ± {here.auc_margin:.3f}", f"{offline.auc:.3f}")
-        brier = (f"{here.brier:.3f} ± {here.brier_margin:.3f}", f"{offline.brier:.3f}")
-        shown.add_row(arm, f"{here.n:,}", f"{here.late / here.n:.0%}", *auc, *brier)
+def quality_table(found: Mapping[str, Any]) -> Table:
+    """What `turnout log quality --json` says about each arm, with 95 % intervals; fallbacks stand apart."""
+    shown = table("arm", "labelled", "late", "AUC", "Brier", "precision")
+    for group in sorted(found["groups"], key=lambda group: (group["arm"], group["kind"] == "answer"), reverse=True):
+        figures = [_estimate(group[name]) for name in ("base_rate", "auc", "brier", "precision")]
+        arm = group["arm"] + ("" if group["kind"] == "answer" else f", {group['kind']}")
+        shown.add_row(arm, f"{group['labelled']:,}", *figures)
     return shown
+
+
+def differences(found: Mapping[str, Any]) -> Iterator[str]:
+    """How each group differs from the baseline."""
+    for group in found["differences"]:
+        figures = ", ".join(
+            f"{name} {_estimate(group[key], '+', ' to ')}" for name, key in (("AUC", "auc"), ("Brier", "brier"))
+        )
+        kind = "" if group["kind"] == "answer" else f", {group['kind']},"
+        yield f"{group['arm']}{kind} against {found['baseline']['arm']}: {figures}"
+
+
+def _estimate(estimate: Mapping[str, Any], sign: str = "", to: str = "-") -> str:
+    if estimate["value"] is None:
+        return "-"
+    low, high = (f"{estimate[side]:{sign}.3f}".replace("0.", ".", 1) for side in ("low", "high"))
+    return f"{estimate['value']:{sign}.3f} ({low}{to}{high})"
 
 
 def facts_line(records: Sequence[Record]) -> str:

@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiohttp import web
-from demo import chapters, policy, report
+from demo import chapters, outcomes, policy, report
 from demo.compact import compact
 from demo.prepare import Replay
 from demo.replay import Answer, Question, Traffic, evenly, questions
@@ -18,6 +20,7 @@ from flight_delay.data import Flight
 from rich.console import Console
 
 OLD, NEW = "old", "new"
+BEGAN = "2026-01-01T00:00:00Z"
 
 
 def flight(number: int, late: bool = False) -> Flight:
@@ -69,15 +72,21 @@ async def gateway() -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
     async def handle(request: web.Request) -> web.Response:
         seen.append({**await request.json(), "entity": request.headers["x-entity-id"]})
         bad = seen[-1]["context"]["flight"] == 13
-        return web.json_response({}, status=503 if bad else 200, headers={"x-turnout-arm": "main"})
+        body = {"prediction_id": f"p-{seen[-1]['request_id']}"}
+        return web.json_response(body, status=503 if bad else 200, headers={"x-turnout-arm": "main"})
 
     app = web.Application()
     app.router.add_post("/predict", handle)
+    async with serving(app) as url:
+        yield f"{url}/predict", seen
+
+
+@asynccontextmanager
+async def serving(app: web.Application) -> AsyncIterator[str]:
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}/predict", seen
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     await runner.cleanup()
 
 
@@ -89,6 +98,9 @@ async def test_every_question_is_sent_once(gateway: tuple[str, list[dict[str, An
     failed = [answer for answer in answers if not answer.ok]
     assert [answer.status for answer in failed] == [503]
     assert {answer.arm for answer in answers} == {"main"}
+    assert {answer.prediction_id for answer in answers if answer.ok} == {
+        f"p-{answer.question.request_id}" for answer in answers if answer.ok
+    }
 
 
 async def test_traffic_stops_when_the_block_ends(gateway: tuple[str, list[dict[str, Any]]]) -> None:
@@ -143,7 +155,7 @@ def test_traffic_has_followed_when_the_old_weights_answer_nobody_any_more() -> N
 
 def test_a_failed_request_fails_the_demo() -> None:
     shown = screen()
-    replay = Replay("r", [answer(1, "main"), answer(2, "main", status=503)], [{"request_id": "r-1"}], state())
+    replay = Replay("r", BEGAN, [answer(1, "main"), answer(2, "main", status=503)], [{"request_id": "r-1"}], state())
     chapters.nothing_lost(shown, replay)
     assert len(shown.failures) == 2  # one failed, and one row is missing
 
@@ -151,13 +163,13 @@ def test_a_failed_request_fails_the_demo() -> None:
 def test_a_row_too_many_fails_the_demo() -> None:
     shown = screen()
     rows = [{"request_id": "r-1"}, {"request_id": "r-1"}]
-    chapters.nothing_lost(shown, Replay("r", [answer(1, "main")], rows, state()))
+    chapters.nothing_lost(shown, Replay("r", BEGAN, [answer(1, "main")], rows, state()))
     assert len(shown.failures) == 1
 
 
 def test_a_split_far_from_the_wanted_one_fails_the_demo() -> None:
     shown = screen()
-    chapters.split(shown, Replay("r", [answer(number, "main") for number in range(500)], [], state()))
+    chapters.split(shown, Replay("r", BEGAN, [answer(number, "main") for number in range(500)], [], state()))
     assert len(shown.failures) == 1
 
 
@@ -171,12 +183,49 @@ def test_an_unacknowledged_weight_is_shown_as_such() -> None:
     assert "not yet" in console.export_text()
 
 
-def test_outcomes_join_scores_and_labels_by_request_id() -> None:
-    answers = [Answer(Question(f"r-{n}", flight(n, late=n > 2)), 0, 0, 200, "main") for n in (1, 2, 3, 4)]
-    rows = [{"request_id": f"r-{n}", "arm": "main", "status": "ok", "score": n / 10} for n in (4, 3, 2, 1)]
-    rows.append({"request_id": "r-1", "arm": "main", "status": "shed", "score": None})
-    found = report.outcomes(answers, rows)
-    assert (found["main"].auc, found["main"].n, found["main"].late) == (1.0, 4, 2)
+async def test_labels_are_sent_each_by_itself() -> None:
+    seen: list[dict[str, Any]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        seen.append(await request.json())
+        return web.json_response({}, status=503 if seen[-1]["prediction_id"] == "p2" else 202)
+
+    app = web.Application()
+    app.router.add_post("/feedback", take)
+    async with serving(app) as url:
+        statuses = await outcomes.post(f"{url}/feedback", [("p1", True), ("p2", False), ("p3", False)])
+    assert statuses == {202: 2, 503: 1}
+    assert {row["prediction_id"]: row["label"] for row in seen} == {"p1": True, "p2": False, "p3": False}
+
+
+def found(auc: float | None) -> dict[str, Any]:
+    """What `turnout log quality --json` says, as far as the demo reads it."""
+    estimate = {"value": 0.25, "low": 0.2, "high": 0.3}
+    figures = dict.fromkeys(("base_rate", "brier", "precision"), estimate)
+    groups = [
+        {"arm": arm, "kind": kind, "labelled": 1200, **figures, "auc": {**estimate, "value": auc}}
+        for arm, kind in (("challenger", "fallback"), ("challenger", "answer"), ("main", "answer"))
+    ]
+    compared = [{"arm": "challenger", "kind": "answer", "auc": estimate, "brier": {"value": None}}]
+    baseline = {"arm": "main", "kind": "answer"}
+    return {"groups": groups, "baseline": baseline, "differences": compared, "labels": {"used": 10}}
+
+
+def test_the_quality_table_has_arms_in_order_and_its_intervals() -> None:
+    console = Console(record=True, width=112)
+    console.print(report.quality_table(found(0.7)))
+    lines = console.export_text().splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["arm", "main", "challenger", "challenger, fallback"]
+    assert "1,200" in lines[1]
+    assert "0.700 (.200-.300)" in lines[1]
+    assert list(report.differences(found(0.7))) == ["challenger against main: AUC +0.250 (+.200 to +.300), Brier -"]
+
+
+@pytest.mark.parametrize(("known", "auc", "failures"), [(10, 0.7, 0), (11, 0.7, 1), (10, None, 1)])
+def test_labels_that_are_missing_in_the_log_fail_the_demo(known: int, auc: float | None, failures: int) -> None:
+    shown, bundle = screen(), SimpleNamespace(replay=SimpleNamespace(auc=0.7, n=100))
+    outcomes._quality(shown, found(auc), known, [bundle, bundle])  # type: ignore[list-item]
+    assert len(shown.failures) == failures
 
 
 def test_compact_json_is_json_within_its_width() -> None:
