@@ -11,6 +11,7 @@ SLOW = {
     "test_embedded.py",
     "test_flight_bundles.py",
     "test_flight_tables.py",
+    "test_log_kills.py",
     "test_log_statistics.py",
     "test_model_formats.py",
     "test_model_overload.py",
