@@ -178,8 +178,8 @@ class LogFiles:
             if not sealed:
                 break
             _, path, size = sealed.pop(0)
-            total, count = total - size, count - 1
-            self._prune(path)
+            if self._prune(path):
+                total, count = total - size, count - 1
 
     def _there(self) -> list[tuple[Segment, Path, int]]:
         found = []
@@ -192,9 +192,26 @@ class LogFiles:
         self._sealed = {path: rows for path, rows in self._sealed.items() if path in names}
         return found
 
-    def _prune(self, path: Path) -> None:
+    def _prune(self, path: Path) -> bool:
+        """Delete it, and count its rows; False for one that a shipper is just delivering."""
         known = self._sealed.pop(path, None)
         rows = sum(block.rows for block in blocks_of(path)) if known is None else known
         with suppress(FileNotFoundError):  # another process was faster, and has counted them
-            path.unlink()
+            if not _deleted(path):
+                self._sealed[path] = rows
+                return False
             self.pruned += rows
+        return True
+
+
+def _deleted(path: Path) -> bool:
+    """Delete a sealed segment unless somebody has a lock on it: its rows shall not be counted as lost, and arrive."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(file)
+    return True

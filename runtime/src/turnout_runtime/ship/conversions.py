@@ -1,135 +1,113 @@
-"""Runs conversions, one at a time, and keeps the last few results for sinks that are not quite in step."""
+"""Runs conversions, one process at a time, and keeps the last few results for sinks that are not quite in step."""
 
 import asyncio
 import shutil
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import orjson
-
 from turnout_runtime.log.segments import Segment
-from turnout_runtime.ship.convert import FAILED, REJECTED
-from turnout_runtime.ship.sink import ShippedFile, SinkFailed
+from turnout_runtime.ship.converted import Converted, Died, Failed, results
+from turnout_runtime.ship.sink import SinkFailed
 
-_KEPT = 2
-_PATIENCE = 600.0  # seconds for one segment
+_KEPT, _AHEAD = 2, 32
 _TRIES = 3  # of a segment on which the process dies without a word
 
 
-@dataclass(frozen=True, slots=True)
-class Converted:
-    """A segment's files; `rejected` says why there are none, or which of its rows are in none."""
-
-    files: Sequence[ShippedFile] = ()
-    rows: int = 0
-    unreadable: int = 0
-    damaged: int = 0
-    rejected: str | None = None
-
-
-@dataclass(slots=True)
 class _Entry:
-    task: "asyncio.Task[Converted]"
-    users: int = 0
+    """A segment's conversion, and how many wait for it or use it."""
+
+    def __init__(self) -> None:
+        self.made: asyncio.Future[Converted] = asyncio.get_running_loop().create_future()
+        self.users = 0
+        self.used = False
+
+    def fail(self, error: SinkFailed) -> None:
+        if not self.made.done():
+            self.made.set_exception(error)
+            self.made.exception()  # somebody may ask, or nobody
+
+    @property
+    def failed(self) -> bool:
+        return self.made.done() and (self.made.cancelled() or self.made.exception() is not None)
 
 
-@dataclass(slots=True)
 class Conversions:
     """Segments of `directory` as Parquet in `spool`, a folder below it that is nobody else's; both are absolute."""
 
-    directory: Path
-    spool: Path
-    pod: str
-    _entries: dict[str, _Entry] = field(default_factory=dict)
-    _deaths: dict[str, int] = field(default_factory=dict)
-    _one: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    def __init__(self, directory: Path, spool: Path, pod: str) -> None:
+        self._directory, self._spool, self._pod = directory, spool, pod
+        self._entries: dict[str, _Entry] = {}
+        self._deaths: dict[str, int] = {}
+        self._one = asyncio.Lock()
+        self._jobs: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def of(self, segment: Segment) -> AsyncIterator[Converted]:
-        """The segment's files, which stay until the block's end. Raises `SinkFailed` where another attempt may help."""
-        entry = self._entries.pop(segment.stem, None) or _Entry(asyncio.create_task(self._convert(segment)))
-        self._entries[segment.stem] = entry  # the last again
+    async def of(self, segments: Sequence[Segment]) -> AsyncIterator[Converted]:
+        """The files of the first segment, which stay until the block's end; the others will be asked for next.
+
+        Raises `SinkFailed` where another attempt may help.
+        """
+        stem = segments[0].stem
+        if stem not in self._entries:
+            self._start([segment for segment in segments if segment.stem not in self._entries])
+        entry = self._entries[stem] = self._entries.pop(stem)  # the last again
         entry.users += 1
         try:
-            yield await asyncio.shield(entry.task)
+            yield await asyncio.shield(entry.made)
         finally:
-            entry.users -= 1
+            entry.users, entry.used = entry.users - 1, True
             self._trim()
 
     async def close(self) -> None:
         """End what still runs."""
-        tasks = [entry.task for entry in self._entries.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for job in self._jobs:
+            job.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+
+    def _start(self, segments: Sequence[Segment]) -> None:
+        self._entries.update({segment.stem: _Entry() for segment in segments})
+        job = asyncio.create_task(self._convert(segments))
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
 
     def _trim(self) -> None:
-        idle = [stem for stem, entry in self._entries.items() if not entry.users and entry.task.done()]
-        failed = [stem for stem in idle if self._entries[stem].task.cancelled() or self._entries[stem].task.exception()]
-        for stem in {*failed, *idle[:-_KEPT]}:
+        """Let go of failures, and of all but the newest that were used, and that nobody came for."""
+        idle = {stem: entry for stem, entry in self._entries.items() if not entry.users and entry.made.done()}
+        failed = [stem for stem, entry in idle.items() if entry.failed]
+        used = [stem for stem, entry in idle.items() if entry.used and not entry.failed]
+        ahead = [stem for stem, entry in idle.items() if not entry.used and not entry.failed]
+        for stem in (*failed, *used[:-_KEPT], *ahead[:-_AHEAD]):
             del self._entries[stem]
-            shutil.rmtree(self.spool / stem, ignore_errors=True)
+            shutil.rmtree(self._spool / stem, ignore_errors=True)
 
-    async def _convert(self, segment: Segment) -> Converted:
-        out = self.spool / segment.stem
-        async with self._one:
-            shutil.rmtree(out, ignore_errors=True)
-            try:
-                out.mkdir(parents=True)
-                code, answer = await _run(self.directory / segment.name, out, self.pod)
-            except OSError as error:
-                raise _failed(str(error)) from error
-        if code == 0:
-            return _converted(answer, out)
-        if code == REJECTED:
-            return Converted(rejected=str(answer["error"]))
-        if code == FAILED:
-            raise _failed(str(answer["error"]))
-        return self._died(segment.stem, code)
+    async def _convert(self, segments: Sequence[Segment]) -> None:
+        waiting = {segment.stem: self._entries[segment.stem] for segment in segments}
+        try:
+            async with self._one:
+                async for stem, made in results(self._directory, segments, self._spool, self._pod):
+                    self._set(stem, waiting.pop(stem), made)
+        except OSError as error:
+            self._fail(waiting, str(error))
+        finally:
+            self._fail(waiting, "the conversion was ended")
 
-    def _died(self, stem: str, code: int) -> Converted:
+    def _set(self, stem: str, entry: _Entry, made: "Converted | Failed | Died") -> None:
+        if isinstance(made, Died):
+            made = self._died(stem, made)
+        if isinstance(made, Failed):
+            entry.fail(made.error)
+        elif not entry.made.done():
+            entry.made.set_result(made)
+
+    def _fail(self, waiting: dict[str, _Entry], text: str) -> None:
+        for entry in waiting.values():
+            entry.fail(Failed.because(text).error)
+
+    def _died(self, stem: str, made: Died) -> "Converted | Failed":
         """The container's memory may be short for a moment; a segment that always ends it must not stop all others."""
-        told = f"the conversion ended with {'signal' if code < 0 else 'code'} {abs(code)}"
         self._deaths[stem] = self._deaths.get(stem, 0) + 1
         if self._deaths[stem] < _TRIES:
-            raise _failed(f"{told}: give the shipper more memory")
-        return Converted(rejected=f"{told}, {_TRIES} times")
-
-
-def _failed(text: str) -> SinkFailed:
-    full = "space" in text or "quota" in text
-    return SinkFailed("full" if full else "failed", f"converting a segment: {text}")
-
-
-def _converted(answer: dict[str, object], out: Path) -> Converted:
-    files: list[dict[str, object]] = answer["files"]  # type: ignore[assignment]
-    unreadable = int(str(answer["unreadable"]))
-    return Converted(
-        [ShippedFile(out / str(f["path"]), str(f["name"]), int(str(f["rows"])), int(str(f["bytes"]))) for f in files],
-        int(str(answer["rows"])),
-        unreadable,
-        int(str(answer["damaged"])),
-        f"{unreadable} of its rows cannot be read" if unreadable else None,
-    )
-
-
-async def _run(segment: Path, out: Path, pod: str) -> tuple[int, dict[str, object]]:
-    """The exit code of a process that converts, and what it said."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "turnout_runtime.ship.convert", segment, out, pod,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            said, _ = await process.communicate()
-    except TimeoutError:
-        raise OSError(f"it took more than {_PATIENCE:.0f} seconds") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    code = process.returncode or 0
-    return code, orjson.loads(said) if code in (0, REJECTED, FAILED) else {}
+            return Failed.because(f"{made.how}: give the shipper more memory")
+        del self._deaths[stem]
+        return Converted(rejected=f"{made.how}, {_TRIES} times")

@@ -7,11 +7,12 @@ from typing import NamedTuple
 from turnout_runtime.log.read import blocks_of
 from turnout_runtime.ship.backlog import Backlog
 from turnout_runtime.ship.backoff import Backoff
-from turnout_runtime.ship.conversions import Conversions, Converted
+from turnout_runtime.ship.conversions import Conversions
+from turnout_runtime.ship.converted import Converted
 from turnout_runtime.ship.held import held
 from turnout_runtime.ship.lane import Lane
 from turnout_runtime.ship.naming import place_of
-from turnout_runtime.ship.plan import Seen, next_file, next_rows
+from turnout_runtime.ship.plan import Seen, next_files, next_rows
 from turnout_runtime.ship.sink import BatchSink, Position, StreamSink
 
 _AT_ONCE = 1024**2
@@ -31,11 +32,12 @@ class FileLane(Lane):
 
     async def deliver(self) -> bool:
         """See `Lane`: the oldest segment."""
-        segment = next_file(self.backlog.seen, self.backlog.progress, self.name)
-        if segment is None:
+        segments = next_files(self.backlog.seen, self.backlog.progress, self.name)
+        if not segments:
             return False
+        segment = segments[0]
         with held(self.backlog.directory / segment.name):
-            async with self._conversions.of(segment) as made:
+            async with self._conversions.of(segments) as made:
                 for file in made.files:
                     await self._sink.put(file)
             if made.damaged:

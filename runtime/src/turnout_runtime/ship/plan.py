@@ -37,6 +37,7 @@ class Delivered:
 
 
 NOTHING = Delivered()
+_TOGETHER, _BYTES_TOGETHER = 32, 64 * 1024**2
 Progress = Mapping[str, Delivered]
 """By the segments' stems."""
 
@@ -49,9 +50,16 @@ class Sinks:
     stream: Sequence[str]
 
 
-def next_file(seen: Iterable[Seen], progress: Progress, sink: str) -> Segment | None:
-    """The oldest complete segment whose files the sink lacks."""
-    return min((segment for segment, _ in _files(seen, progress, sink) if not segment.open), default=None)
+def next_files(seen: Iterable[Seen], progress: Progress, sink: str) -> list[Segment]:
+    """The oldest complete segment whose files the sink lacks, and those behind it that are worth the same effort."""
+    there = sorted(item for item in _files(seen, progress, sink) if not item.segment.open)
+    size, chosen = 0, list[Segment]()
+    for segment, more in there[:_TOGETHER]:
+        size += more
+        if chosen and size > _BYTES_TOGETHER:
+            break
+        chosen.append(segment)
+    return chosen
 
 
 def next_rows(seen: Iterable[Seen], progress: Progress, sink: str) -> list[tuple[Seen, int]]:

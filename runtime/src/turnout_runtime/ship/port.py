@@ -1,34 +1,22 @@
 """The shipper's port: `/metrics`, of which `?name[]=` picks some, and `/healthz`."""
 
-from collections.abc import Collection, Iterator
-from typing import Any, cast
-
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
+from prometheus_client.registry import Collector, CollectorRegistry
 
 from turnout_runtime.errors import ConfigInvalid
-
-
-class _Some(Collector):
-    """The families of which any sample is asked for."""
-
-    def __init__(self, all_of: Collector, names: Collection[str]) -> None:
-        self._all, self._names = all_of, names
-
-    def collect(self) -> Iterator[Metric]:
-        for metric in self._all.collect():
-            if not self._names or any(name in self._names for name in (metric.name, f"{metric.name}_total")):
-                yield metric
+from turnout_runtime.telemetry.selection import select
 
 
 async def open_port(host: str | None, port: int, metrics: Collector) -> web.AppRunner:
     """Listen; the caller cleans the runner up. Raises `ConfigInvalid` when the port is taken."""
 
+    registry = CollectorRegistry()
+    registry.register(metrics)
+
     async def answer(request: web.Request) -> web.Response:
-        some = cast(Any, _Some(metrics, request.query.getall("name[]", ())))
-        return web.Response(body=generate_latest(some), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        text, names = generate_latest(registry), request.query.getall("name[]", [])
+        return web.Response(body=select(text, names) if names else text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def healthy(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
