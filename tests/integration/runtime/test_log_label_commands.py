@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.integration.runtime.commands import Commands
 from tests.unit.runtime.analysis.logs import small_log, write_csv
+from tests.unit.runtime.analysis.test_log_feedback import write_feedback
 
 from turnout_runtime.cli import main
 
@@ -84,6 +85,7 @@ def test_export_and_its_refusals(log: Path, labels: Path, tmp_path: Path, capsys
 def test_the_commands_of_the_page(log: Path, labels: Path, tmp_path: Path, commands: Commands) -> None:
     page = (Path(__file__).parents[3] / "docs" / "prediction-log.md").read_text()
     (tmp_path / "log").rename(tmp_path / "logs")
+    write_feedback(tmp_path / "logs" / "a", {"prediction_id": "p-1", "label": 1})
     for code in re.findall(r"```sh\n(.*?)```", page, re.S):
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", code],

@@ -71,7 +71,7 @@ FEEDBACK_FIELDS = (
     Field("objective", "VARCHAR", 1, "what the prediction was for"),
     Field("prediction_id", "VARCHAR", 1, "of the decision; null where entity and time say which"),
     Field("entity_id", "VARCHAR", 1, "whom the decision was about; null where prediction_id says it"),
-    Field("label", "VARCHAR", 1, "what came of it: 0, 1, true, false or a word"),
+    Field("label", "VARCHAR", 1, "what came of it: 0, 1 or a word"),
     Field("reward", "DOUBLE", 1, "what it was worth"),
     Field("time", "TIMESTAMP WITH TIME ZONE", 1, "when that became known, as the sender said"),
     Field("source", "VARCHAR", 1, "who says so, as the sender said"),

@@ -1,5 +1,6 @@
 """Labels that came back to the log itself: alone, and beside a table."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,14 @@ def log(tmp_path: Path) -> Path:
 def test_the_schema_lists_the_fields_of_a_row() -> None:
     (line,) = Records("demo", "delay-1")(parse_body(b'{"prediction_id": "p", "label": 1}'), "late", None, RECEIVED)
     assert [field.name for field in FEEDBACK_FIELDS] == list(orjson.loads(line))
+
+
+def test_the_page_shows_the_fields() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "prediction-log.md").read_text()
+    table = page.partition("### Feedback")[2].partition("### ")[0]
+    shown = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \|$", table, re.M)
+    zoned = "TIMESTAMP WITH TIME ZONE"
+    assert shown == [(field.name, field.type.replace(zoned, "TIMESTAMPTZ"), field.meaning) for field in FEEDBACK_FIELDS]
 
 
 def test_feedback_alone_by_id_and_by_entity(log: Path) -> None:
