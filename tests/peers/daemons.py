@@ -19,15 +19,17 @@ def free_port() -> int:
 
 
 @contextmanager
-def daemon(argv: Sequence[str], port: int, log: Path, environment: Mapping[str, str] | None = None) -> Iterator[None]:
-    """The program until the end of the block; it must listen on `port`."""
+def daemon(
+    argv: Sequence[str], port: int, log: Path, environment: Mapping[str, str] | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """The program until the end of the block, which it need not see; it must listen on `port`."""
     with log.open("ab") as stream:
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=environment, cwd=log.parent
         )
     try:
         _wait_for(process, port, log)
-        yield
+        yield process
     finally:
         process.terminate()
         try:

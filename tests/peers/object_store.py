@@ -1,5 +1,6 @@
 """versitygw: a real S3 server over a folder."""
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,13 +54,17 @@ class ObjectStore:
 
 @contextmanager
 def object_store(folder: Path) -> Iterator[ObjectStore]:
-    data, port = folder / "data", free_port()
-    (data / BUCKET).mkdir(parents=True)
+    port = free_port()
+    with serving_store(folder, port):
+        yield ObjectStore(port, folder / "data" / BUCKET)
+
+
+@contextmanager
+def serving_store(folder: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """The server's process until the end of the block; what it has stored stays."""
+    data, meta = folder / "data", folder / "meta"
+    for made in (data / BUCKET, meta):
+        made.mkdir(parents=True, exist_ok=True)
     argv = [str(build(VERSITYGW)), "--port", f"127.0.0.1:{port}", "--access", ACCESS_KEY, "--secret", SECRET_KEY]
-    with daemon([*argv, "posix", "--sidecar", str(_made(folder / "meta")), str(data)], port, folder / "versitygw.log"):
-        yield ObjectStore(port, data / BUCKET)
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
+    with daemon([*argv, "posix", "--sidecar", str(meta), str(data)], port, folder / "versitygw.log") as process:
+        yield process
