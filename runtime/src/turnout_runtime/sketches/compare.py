@@ -33,7 +33,8 @@ def distance(reference: Sketch, current: Sketch) -> Distance | None:
     if isinstance(reference, CategorySketch) or isinstance(current, CategorySketch):
         if not (isinstance(reference, CategorySketch) and isinstance(current, CategorySketch)):
             return None
-        bins = len(reference.counts.keys() | current.counts.keys()) + bool(reference.others + current.others)
+        names = {name for one in (reference, current) for name, count in one.counts.items() if count}
+        bins = len(names) + bool(reference.others + current.others)
         return Distance(current.psi(reference), psi_by_chance(bins, reference.size, current.size))
     before, now = _histograms(reference, current)
     n, m = before.size, now.size

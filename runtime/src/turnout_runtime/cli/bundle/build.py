@@ -1,7 +1,8 @@
 """`turnout bundle build`: from an author's folder to a checked archive that says all about itself.
 
 The author's folder stays as it is. What is built is a copy without tools' files, whose bundle.yaml also has the sha256
-of every model and artifact, the schemas of the code, and their hash on the card.
+of every model and artifact, the schemas of the code, and their hash on the card; and sketches of the training table
+where that is given.
 """
 
 import argparse
@@ -22,6 +23,11 @@ def add_command(actions: Groups) -> None:
     build.add_argument(
         "-o", "--output", type=Path, metavar="OUT.tar.gz", help="by default NAME-VERSION.tar.gz beside the folder"
     )
+    build.add_argument(
+        "--reference",
+        metavar="TABLE|LOG",
+        help="what it was trained on, to keep sketches of",
+    )
     add_triton(build)
     build.set_defaults(run=_build)
 
@@ -38,7 +44,7 @@ def _build(arguments: argparse.Namespace) -> None:
     out = arguments.output or folder.resolve().parent / file_name
     check_output(folder, out)
     with copied(folder) as copy:
-        held, digest = complete(copy, model_server(arguments))
+        held, digest = complete(copy, model_server(arguments), arguments.reference)
         pack(copy, out, bar)
     golden = f"{held} golden examples hold" if held else "it has no golden examples"
     print(f"{manifest.name} {manifest.version}: {golden}; wrote {out} ({out.stat().st_size:,} bytes)", file=sys.stderr)

@@ -1,7 +1,6 @@
 """Two windows of the log, column by column. Pure."""
 
 import math
-from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,8 +8,9 @@ import numpy as np
 
 from turnout_runtime.evaluation.drift.columns import Column, Columns
 from turnout_runtime.sketches.bins import quantile_bins
+from turnout_runtime.sketches.category import CategorySketch, known_categories
+from turnout_runtime.sketches.compare import distance
 from turnout_runtime.sketches.measures import Numbers, ks, ks_p_value, psi, psi_by_chance
-from turnout_runtime.sketches.number import CategorySketch, known_categories
 
 Verdict = Literal["moved", "shifted", "stable", "too small"]
 VERDICTS: tuple[Verdict, ...] = ("moved", "shifted", "too small", "stable")
@@ -89,19 +89,14 @@ def _numbers(name: str, reference: Column, current: Column) -> Shift:
 
 def _categories(name: str, reference: Column, current: Column) -> Shift:
     known = known_categories(reference.categories)
-    before, now = _sketch(known, reference.categories), _sketch(known, current.categories)
-    n, m = before.size, now.size
+    before, now = CategorySketch(known, reference.categories), CategorySketch(known, current.categories)
+    n, m, found = before.size, now.size, distance(before, now)
+    assert found is not None
     unseen = sum(count for value, count in current.categories.items() if value not in reference.categories)
-    used = int(np.count_nonzero(before.counts + now.counts))
     return Shift(
         name, "category", (reference.rows, current.rows), (_rate(reference.rows, n), _rate(current.rows, m)),
-        now.psi(before), psi_by_chance(used, n, m), unseen=unseen / m if m else math.nan,
+        found.psi, found.by_chance, unseen=unseen / m if m else math.nan,
     )  # fmt: skip
-
-
-def _sketch(known: tuple[str, ...], values: Counter[str]) -> CategorySketch:
-    others = values.total() - sum(values[name] for name in known)
-    return CategorySketch(known, [values[name] for name in known], others)
 
 
 def _rate(rows: int, present: int) -> float:
