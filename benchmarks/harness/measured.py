@@ -9,15 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.harness import proc
 from benchmarks.harness.places import logs
 
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
-_EVERY = 0.02
+_EVERY = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Seconds on the clock and of CPU time (with its children's); the peak of its resident MiB."""
+    """Seconds on the clock and of CPU time (with its children's); the peak of their resident MiB."""
 
     seconds: float
     cpu: float
@@ -64,11 +65,15 @@ def measured(
 
 
 def _watch(pid: int, peak: list[int], end: threading.Event) -> None:
-    """The kernel keeps the peak; getrusage would tell the parent's own where that is higher."""
+    """Add up the peaks of those that run at once; getrusage would tell the parent's own where that is higher."""
     while not end.wait(_EVERY):
-        try:
-            found = _PEAK.search(Path(f"/proc/{pid}/status").read_text())
-        except (FileNotFoundError, ProcessLookupError):
-            return
-        if found:
-            peak[0] = int(found[1])
+        peak[0] = max(peak[0], sum(_peak(member.pid) for member in proc.family(pid, proc.table())))
+
+
+def _peak(pid: int) -> int:
+    """KiB, as the kernel keeps it; 0 for a process that has ended."""
+    try:
+        found = _PEAK.search(Path(f"/proc/{pid}/status").read_text())
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return int(found[1]) if found else 0

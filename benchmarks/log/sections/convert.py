@@ -1,17 +1,19 @@
 """Section 2: from the runtime's segments to Parquet: how quick on one core, and how small."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.harness.measured import Cost
 from benchmarks.harness.places import logs
 from benchmarks.harness.stats import median_of
-from benchmarks.log import lake, logged, shipper
+from benchmarks.log import lake, logged, many, shipper
 from benchmarks.log.bench import Bench
 from benchmarks.log.flights import SHARES
 from benchmarks.report import Row, at_least, at_most, info, ratio
 from tests.cluster.progress import step
+
+from turnout_runtime.log.read import rows as rows_of
 
 _TIMES = 3
 
@@ -34,7 +36,7 @@ class Arm:
 
 @dataclass
 class Result:
-    """`idle`: what a shipper costs that finds nothing to do."""
+    """`idle`: what a shipper costs that finds a single row."""
 
     arms: dict[str, Arm] = field(default_factory=lambda: {arm: Arm() for arm in SHARES})
     idle: list[Cost] = field(default_factory=list)
@@ -42,14 +44,20 @@ class Result:
 
 def measure(bench: Bench, result: Result) -> None:
     directories = logged.logs_of(bench, "convert", bench.rows)
-    empty = logs() / "convert-empty"
-    empty.mkdir()
     core = [bench.cores.server]
     with step(f"to Parquet, {_TIMES} times"):
         for number in range(_TIMES):
-            result.idle.append(shipper.ship_once("idle", empty, logs() / "convert-nothing", core))
+            few = logs() / f"convert-few-{number}"
+            many.write_segments(few, many.multiplied([_a_row(directories)], 1, 1), logged.SEGMENT)
+            result.idle.append(shipper.ship_once("convert-few", few, logs() / f"convert-few-{number}-lake", core))
             for arm, directory in directories.items():
                 _convert(result.arms[arm], directory, logs() / f"convert-{arm}-{number}", core)
+
+
+def _a_row(directories: Mapping[str, Path]) -> bytes:
+    return next(
+        line for directory in directories.values() for piece in rows_of(directory) for line in piece.splitlines()
+    )
 
 
 def _convert(found: Arm, directory: Path, target: Path, core: list[int]) -> None:
@@ -65,7 +73,7 @@ def _convert(found: Arm, directory: Path, target: Path, core: list[int]) -> None
 
 
 def rows(result: Result) -> Iterator[Row]:
-    """A long-lived process starts once: what an idle one costs is taken off."""
+    """A long-lived process starts once: what one costs that finds a single row is taken off."""
     arms = list(result.arms.values())
     count, idle = sum(arm.rows for arm in arms), median_of([cost.cpu for cost in result.idle])
     known = [arm.cpu for arm in arms if arm.cpu is not None]
@@ -76,7 +84,7 @@ def rows(result: Result) -> Iterator[Row]:
     yield at_least("to Parquet, rows per second of CPU time", ratio(count, busy), 20_000, "/s")
     for name, arm in result.arms.items():
         yield info(f"  {name}", ratio(arm.rows, (arm.cpu or 0.0) - (idle or 0.0)), "/s")
-    yield info("  CPU time of a start with nothing to do", idle, "s")
+    yield info("  CPU time of a start for one row", idle, "s")
     yield at_most("  bytes per row", ratio(sum(arm.parquet for arm in arms), count), 150)
     for name, arm in result.arms.items():
         yield info(f"  {name}, of {arm.files} files", ratio(arm.parquet, arm.rows))

@@ -116,6 +116,7 @@ def rows(result: Result) -> Iterator[Row]:
         yield info(f"{case.title}: throughput without the log", median_of(off.rates), "/s")
         yield info("  with the log", median_of(on.rates), "/s")
         yield at_least("  ratio", median_ratio(on.rates, off.rates), 0.95, "×")
+        yield info("  ratio by CPU time, also on a busy machine", median_ratio(off.cpu, on.cpu), "×")
         yield info("  CPU per request without", median_of(off.cpu), "µs")
         yield info("  more with it", median_difference(on.cpu, off.cpu), "µs")
         yield info("  half load, open loop", result.cases[name].half, "/s")
