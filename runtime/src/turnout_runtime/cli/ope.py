@@ -15,9 +15,8 @@ def add_commands(groups: Groups) -> None:
     """Register the command."""
     ope = groups.add_parser("ope", help="off-policy evaluation: what another policy would have earned, from the log")
     ope.add_argument("--log", nargs="+", required=True, metavar="LOG", help="directories, a sink's root, s3://…")
-    ope.add_argument(
-        "--rewards", type=Path, required=True, metavar="FILE", help="table with prediction_id and reward (or label)"
-    )
+    text = "table with prediction_id and reward (or label); default: the feedback in the log"
+    ope.add_argument("--rewards", type=Path, metavar="FILE", help=text)
     ope.add_argument("--reward", metavar="COLUMN", help="of the table, where it has another name")
     policy = ope.add_mutually_exclusive_group(required=True)
     policy.add_argument("--weights", metavar="ARM=W,…", help="another split, such as stable=80,challenger=20")
@@ -65,13 +64,16 @@ def _evaluation(options: argparse.Namespace) -> "Evaluation":
     from turnout_runtime.analysis.places import Range
     from turnout_runtime.cli.progress import bar
     from turnout_runtime.evaluation.policy.evaluate import Demand, evaluate_decisions, evaluate_split
-    from turnout_runtime.evaluation.policy.rewards import read_rewards
+    from turnout_runtime.evaluation.policy.rewards import read_rewards, rewards_in_log
     from turnout_runtime.evaluation.policy.targets import parse_weights
     from turnout_runtime.evaluation.records import records
     from turnout_runtime.evaluation.window import window
 
-    rewards = read_rewards(options.rewards, options.reward)
     during = Range(options.since, options.until)
+    if options.rewards is not None:
+        rewards = read_rewards(options.rewards, options.reward)
+    else:
+        rewards = rewards_in_log(options.log, during, options.reward)
     log = window(during, options.where).of(records(options.log, during))
     demand = Demand(options.level, options.min_effective)
     if options.bundle is not None:

@@ -23,16 +23,21 @@ class Records:
 
     def __call__(self, outcomes: Sequence[Outcome], objective: str, caller: Caller, time_ns: int) -> list[bytes]:
         """The outcomes as JSON lines, received at `time_ns` (since 1970)."""
+        received, new = rfc3339(time_ns), self._ids.new
         return [
-            orjson.dumps(self._record(outcome, objective, caller, time_ns), option=orjson.OPT_APPEND_NEWLINE)
+            orjson.dumps(
+                self._record(outcome, new(time_ns), received, objective, caller), option=orjson.OPT_APPEND_NEWLINE
+            )
             for outcome in outcomes
         ]
 
-    def _record(self, outcome: Outcome, objective: str, caller: Caller, time_ns: int) -> dict[str, Any]:
+    def _record(
+        self, outcome: Outcome, feedback_id: str, received: str, objective: str, caller: Caller
+    ) -> dict[str, Any]:
         record = {
             "schema_version": SCHEMA_VERSION,
-            "feedback_id": self._ids.new(time_ns),
-            "received": rfc3339(time_ns),
+            "feedback_id": feedback_id,
+            "received": received,
             "namespace": self._namespace,
             "objective": objective,
             **outcome._asdict(),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.runtime.analysis.test_log_feedback import write_feedback
 from tests.unit.runtime.evaluation.policy_logs import LIMITS, bundle, reward, rows, write
 
 from turnout_runtime.cli import main
@@ -64,6 +65,19 @@ def test_the_truth_is_within_the_intervals(
         assert covers(result["estimates"][kind], exact), kind
     assert result["dropped"] == {"without a reward": 10}
     assert result["overlap"]["mean_weight"] == pytest.approx(1, abs=0.1)
+
+
+def test_rewards_may_be_feedback_in_the_log(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    by_table = found(capsys, "--always", "stable")
+    said = [line.split(",") for line in (folder / "rewards.csv").read_text().split()[1:]]
+    for start in range(0, len(said), 1000):
+        outcomes = [{"prediction_id": key, "reward": float(value)} for key, value in said[start : start + 1000]]
+        name = f"feedback-20260101T000000000Z-1-{start + 1}.jsonl"
+        write_feedback(folder / "log", *outcomes, objective="orders", name=name)
+    assert main(["ope", "--log", "log", "--always", "stable", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == by_table
+    assert main(["ope", "--log", "log", "--always", "stable", "--reward", "profit"]) == 1
+    assert "feedback has reward and label, and no 'profit'" in capsys.readouterr().err
 
 
 def test_a_table_for_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,13 +1,18 @@
 """Rewards by prediction id, and what a model of them predicts."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from turnout_runtime.analysis.database import database
+from turnout_runtime.analysis.labels import LabelFile, load_labels
+from turnout_runtime.analysis.places import Range
+from turnout_runtime.analysis.source import LogSource
 from turnout_runtime.errors import EvaluationInvalid
 from turnout_runtime.evaluation.tables import table_rows
+from turnout_runtime.scratch import scratch
 
 _PREDICTED = "predicted_"
 
@@ -44,6 +49,22 @@ def read_rewards(path: Path, column: str | None = None) -> Rewards:
         for action, values in predicted.items():
             values[key] = _number(row[_PREDICTED + action], path, number, _PREDICTED + action)
     return Rewards(rewards, predicted)
+
+
+def rewards_in_log(places: Sequence[str | Path], during: Range, column: str | None = None) -> Rewards:
+    """Those that came back to the log as feedback: the column `reward` or `label`, by default the one that is there.
+
+    Raises `EvaluationInvalid` for another column, and `LogInvalid` where there is no feedback.
+    """
+    if column not in (None, "reward", "label"):
+        raise EvaluationInvalid(f"--reward: feedback has reward and label, and no {column!r}")
+    source = LogSource(places, during)
+    with scratch() as folder, database() as connection:
+        source.view(connection)
+        load_labels(connection, source, LabelFile(None), folder)
+        rows = connection.execute("SELECT key, label, reward FROM labels").fetchall()
+    labels, rewards = ({row[0]: row[place] for row in rows if row[place] is not None} for place in (1, 2))
+    return Rewards(labels if column == "label" or (column is None and not rewards) else rewards, {})
 
 
 def _column(path: Path, row: Mapping[str, Any], named: str | None) -> str:
