@@ -12,6 +12,7 @@ SLOW = {
     "test_flight_bundles.py",
     "test_flight_tables.py",
     "test_log_kills.py",
+    "test_log_shipping.py",
     "test_log_statistics.py",
     "test_model_formats.py",
     "test_model_overload.py",

@@ -58,7 +58,7 @@ def test_a_row_without_ids_is_a_message_too(kind: Kind) -> None:
     ],
 )
 def test_how_the_brokers_are_spoken_to(more: dict[str, object], protocol: str) -> None:
-    told = settings("s", _config(**more), {"NAME": "n", "WORD": "w"})
+    told = settings(_config(**more), {"NAME": "n", "WORD": "w"})
     assert told["security.protocol"] == protocol
     assert (told.get("sasl.username"), told.get("sasl.password")) == (
         ("n", "w") if "SASL" in protocol else (None, None)
@@ -67,15 +67,15 @@ def test_how_the_brokers_are_spoken_to(more: dict[str, object], protocol: str) -
 
 
 def test_nothing_is_lost_nor_doubled_by_the_producer_itself() -> None:
-    told = settings("s", _config(brokers=["a:1", "b:2"]), {})
+    told = settings(_config(brokers=["a:1", "b:2"]), {})
     assert (told["enable.idempotence"], told["acks"]) == (True, "all")
     assert told["bootstrap.servers"] == "a:1,b:2"
     assert bounds(1000, 2.5) == {"batch.size": 1000, "message.timeout.ms": 2500}
 
 
 def test_a_secret_that_is_missing_names_the_variable() -> None:
-    with pytest.raises(ConfigInvalid, match=r"sinks\.s\.kafka\.sasl\.usernameEnv: the variable NAME is not set"):
-        settings("s", _config(sasl=True), {"WORD": "secret"})
+    with pytest.raises(ConfigInvalid, match=r"kafka\.sasl\.usernameEnv: the variable NAME is not set"):
+        settings(_config(sasl=True), {"WORD": "secret"})
 
 
 @pytest.mark.parametrize(
