@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 from flight_delay import train
 from flight_delay.data import Flight
 from flight_delay.export import onnx_bytes
-from flight_delay.offline import Snapshot, feature_rows, settled_facts
+from flight_delay.offline import Rows, Snapshot, feature_rows, settled_facts
 from flight_delay.quality import Quality, quality
 from turnout_runtime.bundle.code import load_entry
 from turnout_runtime.bundle.manifest import Manifest, parse
@@ -57,27 +58,40 @@ def build(name: str, data: Data, out: Path) -> Bundle:
     """Write `<out>/<name>.tar.gz`; the same data and sources give the same bytes."""
     archive = out / f"{name}.tar.gz"
     with tempfile.TemporaryDirectory() as staging:
-        folder = Path(staging)
-        replay = _fill(folder, name, data)
+        folder, table = Path(staging) / name, Path(staging) / "training.jsonl"
+        folder.mkdir()
+        replay = _fill(folder, name, data, table)
         _turnout("bundle", "golden", "--update", str(folder))
-        digest = _turnout("bundle", "build", str(folder), "-o", str(archive)).splitlines()[-1]
+        built = _turnout("bundle", "build", str(folder), "-o", str(archive), "--reference", str(table))
+        digest = built.splitlines()[-1]
         return Bundle(name, archive, digest, replay)
 
 
-def _fill(folder: Path, name: str, data: Data) -> Quality:
+def _fill(folder: Path, name: str, data: Data, table: Path) -> Quality:
+    """Write all files of the bundle, and the table that its model was trained on; its quality on the replay."""
     shutil.copyfile(SOURCE / "workflow.py", folder / "workflow.py")
     (folder / "rates.json").write_text(train.to_json(train.late_rates(data.training)))
     workflow = load_workflow(folder, parse((SOURCE / f"{name}.yaml").read_bytes()))
-    model = train.fit(feature_rows(workflow, data.training, data.snapshot), labels(data.training))
+    rows = feature_rows(workflow, data.training, data.snapshot)
+    model = train.fit(rows, labels(data.training))
     (folder / "model.onnx").write_bytes(onnx_bytes(model, len(workflow.feature_names)))
-    scores = onnx.load(name, folder / "model.onnx").run(list(feature_rows(workflow, data.replay, data.snapshot)))
-    replay = quality(scores, labels(data.replay))
+    loaded = onnx.load(name, folder / "model.onnx")
+    _write_table(table, workflow.feature_names, rows, loaded.run(list(rows)))
+    replay = quality(loaded.run(list(feature_rows(workflow, data.replay, data.snapshot))), labels(data.replay))
     card = {"AUC": f"{replay.auc:.4f}", "BRIER": f"{replay.brier:.4f}", "FLIGHTS": f"{replay.n:,}"}
     (folder / "bundle.yaml").write_text(Template((SOURCE / f"{name}.yaml").read_text()).substitute(card))
     chosen = data.replay[:: len(data.replay) // GOLDEN][:GOLDEN]
     examples = (json.dumps(_golden(workflow, flight, data.snapshot)) for flight in chosen)
     (folder / "golden.jsonl").write_text("".join(f"{example}\n" for example in examples))
     return replay
+
+
+def _write_table(path: Path, names: Sequence[str], rows: Rows, scores: Sequence[float]) -> None:
+    """The training set as JSON Lines: features, missing ones as null, and the model's score."""
+    with path.open("wb") as out:
+        for row, score in zip(rows, scores, strict=True):
+            record = {**dict(zip(names, row, strict=True)), "score": score}
+            out.write(orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE))
 
 
 def _golden(workflow: Workflow, flight: Flight, snapshot: Snapshot) -> dict[str, Any]:
