@@ -141,7 +141,7 @@ class _Load:
         self._reopen()
 
     def _reopen(self) -> None:
-        with suppress(ConnectionRefusedError):  # it is gone, or not back yet
+        with suppress(OSError):  # it is gone, or just going
             self._open()
 
     def _open(self) -> None:
