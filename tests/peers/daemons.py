@@ -54,11 +54,11 @@ def _wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
 class Wire:
     """A TCP relay to a server, which breaks off, or slows down, after so many bytes of an answer."""
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, port: int = 0) -> None:
         self.cut_after: int | None = None
         self.stall_after: int | None = None
         self._target = target
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._ends: list[socket.socket] = []
