@@ -1,5 +1,7 @@
 """The condition LogDelivering: what pods' metrics say in a row becomes a word, a status and a remedy."""
 
+from pathlib import Path
+
 import pytest
 from tests.unit.plan.builders import NOW, deployment, model_deployment
 
@@ -7,22 +9,21 @@ from turnout_operator.api.prediction_log import PredictionLog
 from turnout_operator.plan.conditions import find
 from turnout_operator.plan.decision import Observed
 from turnout_operator.plan.log_delivery import judge
-from turnout_operator.plan.log_state import PodLog
+from turnout_operator.plan.log_state import RUNTIME_NAMES, SHIPPER_NAMES, PodLog
 from turnout_operator.plan.model_deployment import decide
 from turnout_operator.plan.revision import Revision
 from turnout_operator.plan.samples import parse
 from turnout_operator.plan.settings import PlanSettings
 from turnout_operator.plan.workload import config_map
+from turnout_runtime.ship.backlog import Backlog
+from turnout_runtime.ship.counts import SinkCounts
+from turnout_runtime.ship.metrics import ShipMetrics
+from turnout_runtime.ship.plan import Sinks
+from turnout_runtime.ship.progress import ProgressFiles
 
 SETTINGS = PlanSettings(runtime_image="runtime:1")
 LOG = PredictionLog.model_validate({"sinks": [{"name": "lake", "stdout": {}}, {"name": "disk", "stdout": {}}]})
-NAMES = {
-    "turnout_log_dropped_total",
-    "turnout_log_sink_up",
-    "turnout_log_lag_seconds",
-    "turnout_log_pending_bytes",
-    "turnout_log_rejected_segments_total",
-}
+NAMES = {*RUNTIME_NAMES, *SHIPPER_NAMES}
 SILENT = None
 
 
@@ -130,6 +131,38 @@ def test_what_was_lost_before_anybody_looked_is_no_news_but_a_new_container_coun
 
 def test_files_that_cannot_be_delivered_are_lost_too():
     assert "at least 1 files lost" in said(pod((runtime(), WELL), (runtime(), shipper(rejected=2))))[2]
+
+
+def failing(**reasons):
+    lines = [f'turnout_log_sink_failures_total{{sink="lake",reason="{r}"}} {n}' for r, n in reasons.items()]
+    return (*DOWN, *parse("\n".join(lines), NAMES))
+
+
+def test_the_newest_reason_of_a_sinks_failures_is_told():
+    lasting = pod((runtime(), failing(unreachable=9)), (runtime(), failing(unreachable=9)))
+    assert "sink lake of 1 of 1 pods: unreachable, lag" in said(lasting)[2]
+    changed = pod((runtime(), failing(unreachable=9, refused=0)), (runtime(), failing(unreachable=9, refused=1)))
+    assert "sink lake of 1 of 1 pods: credentials or rights refused, lag" in said(changed)[2]
+    odd = pod(*[(runtime(), failing(**{"new word": 1}))] * 2)
+    assert "sink lake of 1 of 1 pods: lag" in said(odd)[2]
+
+
+def test_rows_that_a_sink_will_never_take_are_lost():
+    refusing = parse('turnout_log_refused_rows_total{sink="lake"} 3', NAMES)
+    lost = pod((runtime(), WELL), (runtime(), (*WELL, *refusing)))
+    assert "at least 1 rows lost in 5 minutes in 1 of 1 pods (refused by lake)" in said(lost)[2]
+
+
+def test_the_names_are_those_of_the_metrics(tmp_path):
+    def names(collector):
+        return {sample.name for metric in collector.collect() for sample in metric.samples}
+
+    counts = {"lake": SinkCounts()}
+    counts["lake"].failed("timeout", "")
+    shipped = ShipMetrics(Backlog(tmp_path, Sinks(["lake"], []), ProgressFiles(tmp_path)), counts)
+    assert set(SHIPPER_NAMES) <= names(shipped)
+    page = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text()
+    assert [name for name in RUNTIME_NAMES if f"`{name}`" not in page] == []
 
 
 def test_losses_come_first_and_the_sink_behind_them_is_named():

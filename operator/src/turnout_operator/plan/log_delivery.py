@@ -23,6 +23,14 @@ _REMEDIES = {
     "buffer_full": "the volume of the log is slower than what is logged",
     REJECTED: "files that can't be read, kept in the folder rejected of the pod's log",
 }
+_FAILURES = {
+    "unreachable": "unreachable, ",
+    "refused": "credentials or rights refused, ",
+    "missing": "bucket, folder or topic missing, ",
+    "timeout": "no answer in time, ",
+    "full": "full, ",
+    "answered": "answers with errors, ",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +118,8 @@ def _sink(log: PredictionLog, name: str, seen: Sequence[tuple[PodLog, SinkState]
     bound = log.rotate.size.bytes * log.rotate.keep
     share = min(100, int(10 * pending / bound) * 10)
     waits = f"{share} % of {_bytes(bound)} waiting" if share else f"less than 10 % of {_bytes(bound)} waiting"
-    return f"sink {name} of {len(seen)} of {of} pods: lag {_words(lag, _usual(log))}, {waits}"
+    why = _FAILURES.get(max(seen, key=lambda each: each[1].downs)[1].reason, "")
+    return f"sink {name} of {len(seen)} of {of} pods: {why}lag {_words(lag, _usual(log))}, {waits}"
 
 
 def _usual(log: PredictionLog) -> float:

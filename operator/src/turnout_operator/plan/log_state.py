@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from turnout_operator.plan.samples import Sample, by_label
@@ -9,14 +10,16 @@ from turnout_operator.plan.samples import Sample, by_label
 LOSS_SECONDS = 300.0
 REJECTED = "rejected"
 _DROPPED, _REJECTED = "turnout_log_dropped_total", "turnout_log_rejected_segments_total"
+_REFUSED, _FAILURES = "turnout_log_refused_rows_total", "turnout_log_sink_failures_total"
 _UP, _LAG, _PENDING = "turnout_log_sink_up", "turnout_log_lag_seconds", "turnout_log_pending_bytes"
 
 RUNTIME_NAMES = (_DROPPED,)
-SHIPPER_NAMES = (_UP, _LAG, _PENDING, _REJECTED)
+SHIPPER_NAMES = (_UP, _LAG, _PENDING, _REJECTED, _REFUSED, _FAILURES)
 
 
 class Loss(NamedTuple):
-    """Rows that a pod lost (for `rejected`: files that could not be delivered), seen at `time` (seconds)."""
+    """Rows that a pod lost, seen at `time` (seconds): for `rejected` files that could not be delivered, for
+    `refused by SINK` rows that it will never take."""
 
     time: float
     reason: str
@@ -24,11 +27,17 @@ class Loss(NamedTuple):
 
 
 class SinkState(NamedTuple):
-    """One sink of one pod. `downs` are the scrapes in a row that found it down; `lag` is in s, `pending` in bytes."""
+    """One sink of one pod. `downs` are the scrapes in a row that found it down, `reason` says why; `lag` is in s,
+    `pending` in bytes. `failures` are counts by reason."""
 
     downs: int
     lag: float
     pending: float
+    reason: str = ""
+    failures: Mapping[str, float] = MappingProxyType({})
+
+
+_NEW = SinkState(0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,8 @@ class PodLog:
 def _counted(runtime: Collection[Sample] | None, shipper: Collection[Sample] | None) -> dict[str, float]:
     dropped = by_label(runtime or (), _DROPPED, "reason")
     rejected = sum(sample.value for sample in shipper or () if sample.name == _REJECTED)
-    return dropped | ({REJECTED: rejected} if shipper is not None else {})
+    refused = {f"refused by {sink}": rows for sink, rows in by_label(shipper or (), _REFUSED, "sink").items()}
+    return dropped | refused | ({REJECTED: rejected} if shipper is not None else {})
 
 
 def _losses(now: float, before: Mapping[str, float], counted: Mapping[str, float]) -> list[Loss]:
@@ -76,13 +86,22 @@ def _rise(before: float, count: float) -> float:
 
 
 def _sinks(before: Mapping[str, SinkState], shipper: Collection[Sample]) -> dict[str, SinkState]:
-    up = by_label(shipper, _UP, "sink")
     lag, pending = by_label(shipper, _LAG, "sink"), by_label(shipper, _PENDING, "sink")
-    return {
-        name: SinkState(
-            downs=0 if value else (before[name].downs if name in before else 0) + 1,
-            lag=lag.get(name, 0.0),
-            pending=pending.get(name, 0.0),
-        )
-        for name, value in up.items()
+    failures: dict[str, dict[str, float]] = {}
+    for sample in shipper:
+        if sample.name == _FAILURES:
+            failures.setdefault(sample.labels.get("sink", ""), {})[sample.labels.get("reason", "")] = sample.value
+    seen = {
+        name: SinkState(int(not up), lag.get(name, 0.0), pending.get(name, 0.0), "", failures.get(name, {}))
+        for name, up in by_label(shipper, _UP, "sink").items()
     }
+    return {name: _carried_on(before.get(name, _NEW), now) for name, now in seen.items()}
+
+
+def _carried_on(before: SinkState, now: SinkState) -> SinkState:
+    if not now.downs:
+        return now
+    rises = {reason: _rise(before.failures.get(reason, 0.0), count) for reason, count in now.failures.items()}
+    newest = max(rises, key=lambda reason: rises[reason], default="")
+    reason = newest if rises.get(newest, 0.0) > 0 else before.reason
+    return now._replace(downs=before.downs + 1, reason=reason)
