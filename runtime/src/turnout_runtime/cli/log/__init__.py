@@ -1,9 +1,23 @@
 """`turnout log`: read prediction logs, and send what came of predictions."""
 
-from turnout_runtime.cli.log import cat, export, feedback, labels, prune, quality, query, ship, show, tail
+from turnout_runtime.cli.log import (
+    cat,
+    compact,
+    export,
+    feedback,
+    forget,
+    labels,
+    prune,
+    quality,
+    query,
+    ship,
+    show,
+    tail,
+    verify,
+)
 from turnout_runtime.cli.parsers import Groups
 
-_ACTIONS = (cat, show, tail, query, labels, quality, export, feedback, ship, prune)
+_ACTIONS = (cat, show, tail, query, labels, quality, export, feedback, ship, prune, forget, compact, verify)
 
 
 def add_commands(groups: Groups) -> None:

@@ -1,0 +1,1 @@
+"""What is done to a log after it was written: entities are forgotten, small files merged, everything checked."""
