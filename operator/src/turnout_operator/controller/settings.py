@@ -4,6 +4,7 @@ import argparse
 import os
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 
@@ -48,7 +49,8 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
 
 
 def _seconds(text: str) -> float:
-    """A number of seconds from 1 to 300; argparse makes a usage message of the ValueError."""
-    if not 1 <= float(text) <= 300:
-        raise ValueError
-    return float(text)
+    """A number of seconds from 1 to 300; raises argparse's error otherwise."""
+    with suppress(ValueError):
+        if 1 <= (seconds := float(text)) <= 300:
+            return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 1 to 300")
