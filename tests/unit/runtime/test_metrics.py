@@ -25,6 +25,10 @@ from turnout_runtime.predict.prediction import Prediction
 from turnout_runtime.predict.route import Route
 from turnout_runtime.serve.metrics import ServingMetrics
 from turnout_runtime.serve.metrics.feedback import FeedbackCounts
+from turnout_runtime.ship.backlog import Backlog
+from turnout_runtime.ship.metrics import ShipMetrics
+from turnout_runtime.ship.plan import Sinks
+from turnout_runtime.ship.progress import ProgressFiles
 from turnout_runtime.workflow import Context, Decision, Workflow
 from turnout_runtime.workflow.features import Row
 
@@ -158,9 +162,10 @@ async def test_callers_cannot_grow_the_metrics_without_end(metrics: ServingMetri
     assert "other" in arms
 
 
-def test_the_document_lists_each_metric_and_no_other(metrics: ServingMetrics) -> None:
+def test_the_document_lists_each_metric_and_no_other(metrics: ServingMetrics, tmp_path: Path) -> None:
     registry = CollectorRegistry()
     registry.register(metrics)
+    registry.register(ShipMetrics(Backlog(tmp_path, Sinks((), ()), ProgressFiles(tmp_path)), {}))
     told = set(re.findall(r"^# TYPE (\S+)", generate_latest(registry).decode(), re.MULTILINE))
     listed = set(re.findall(r"^\| `(turnout_[a-z_]+)`", DOCUMENT.read_text(), re.MULTILINE))
     elsewhere = {name for name in listed if name.startswith(("turnout_gpu_", "turnout_fact_cache_"))}

@@ -23,8 +23,9 @@ class Backlog:
         self._files, self.progress = progress, progress.load()
         self._seen: dict[str, Seen] = {}
         self._wakers: list[asyncio.Event] = []
-        self._damaged: dict[str, int] = {}
-        self.rejected_segments = self.damaged_bytes = 0
+        self._skipped: dict[str, int] = {}
+        self._unsaved: set[str] = set()
+        self.rejected_segments = self.skipped_bytes = 0
 
     @property
     def seen(self) -> list[Seen]:
@@ -77,17 +78,18 @@ class Backlog:
         files, offsets = before.files, before.offsets
         self._change(segment.stem, lambda _: Delivered(files, offsets, why, unfit), save=True)
 
-    def damaged(self, segment: Segment, size: int) -> None:
-        """Bytes of the segment belong to no whole block: told and counted once for each segment."""
-        if segment.stem not in self._damaged:
-            self._damaged[segment.stem] = size
-            self.damaged_bytes += size
+    def skipped(self, segment: Segment, size: int) -> None:
+        """So many bytes of the segment belong to no whole block: told and counted once."""
+        if segment.stem not in self._skipped:
+            self._skipped[segment.stem] = size
+            self.skipped_bytes += size
             _log.error("a segment of the log is damaged", extra={"segment": segment.name, "bytes": size})
 
     def save(self) -> None:
         """Remember how far the streams are."""
-        for stem in self._seen.keys() & self.progress.keys():
+        for stem in self._unsaved & self.progress.keys():
             self._files.save(stem, self.progress[stem])
+        self._unsaved.clear()
 
     def tidy(self) -> None:
         """Take away what every sink has, or, where it was rejected, put it aside; forget what has gone."""
@@ -98,7 +100,7 @@ class Backlog:
             else:
                 _put_aside(path)
             del self._seen[segment.stem]
-            self._damaged.pop(segment.stem, None)
+            self._skipped.pop(segment.stem, None)
         for stem in forgotten(self.seen, self.progress):
             self._files.forget(stem)
             del self.progress[stem]
@@ -107,6 +109,8 @@ class Backlog:
         self.progress[stem] = change(self.progress.get(stem, NOTHING))
         if save:
             self._files.save(stem, self.progress[stem])
+        else:
+            self._unsaved.add(stem)
 
 
 def _put_aside(path: Path) -> None:

@@ -44,6 +44,7 @@ class DirectoryFiles:
 
 def store(source: Path, target: Path) -> None:
     """Copy a file so that it has its name only when it is whole, and stays when the machine stops; raises `OSError`."""
+    fresh = [folder for folder in target.parents if not folder.exists()]
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.new")  # the same at the next attempt, which so leaves nothing
     with source.open("rb") as content, beside.open("wb") as out:
@@ -52,8 +53,14 @@ def store(source: Path, target: Path) -> None:
         out.flush()
         os.fsync(out.fileno())
     beside.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    for folder in (target.parent, *(folder.parent for folder in fresh)):
+        _settle(folder)
+
+
+def _settle(folder: Path) -> None:
+    """Have the folder's entries on the disk."""
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(folder)
+        os.fsync(file)
     finally:
-        os.close(folder)
+        os.close(file)

@@ -41,7 +41,7 @@ class FileLane(Lane):
                 for file in made.files:
                     await self._sink.put(file)
             if made.damaged:
-                self.backlog.damaged(segment, made.damaged)
+                self.backlog.skipped(segment, made.damaged)
             if made.rejected is not None:
                 self.backlog.reject(segment, made.rejected, unfit=not made.files)
             self.backlog.got_files(segment, self.name)

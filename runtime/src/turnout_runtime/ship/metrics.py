@@ -48,7 +48,7 @@ class ShipMetrics(Collector):
         yield from self._backlogs()
         for name, text, value in (
             ("rejected_segments", "Segments put aside, wholly or in part unreadable", self._backlog.rejected_segments),
-            ("damaged_bytes", "Bytes of segments that belong to no whole block", self._backlog.damaged_bytes),
+            ("skipped_bytes", "Bytes of segments that belong to no whole block", self._backlog.skipped_bytes),
         ):
             yield CounterMetricFamily(f"turnout_log_{name}", text, value=value)
 

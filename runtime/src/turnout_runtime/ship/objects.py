@@ -43,7 +43,7 @@ class ObjectFiles:
         except Exception as error:  # obstore has a class for each cause
             if isinstance(error, OSError) and error.errno is not None:
                 raise SinkFailed("failed", f"sink {self._name}: {file.path.name}: {error.strerror}") from error
-            told = explain(self._uri, error)
+            told = explain(self._uri, error, " for this sink", "; check its uri and endpoint")
             raise SinkFailed(_REASONS[told.cause], f"sink {self._name}: {self._uri}: {told.text}") from None
 
     async def _put(self, file: ShippedFile) -> None:

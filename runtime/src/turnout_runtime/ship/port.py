@@ -1,6 +1,7 @@
 """The shipper's port: `/metrics`, of which `?name[]=` picks some, and `/healthz`."""
 
 from aiohttp import web
+from prometheus_client import ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
@@ -13,6 +14,7 @@ async def open_port(host: str | None, port: int, metrics: Collector) -> web.AppR
 
     registry = CollectorRegistry()
     registry.register(metrics)
+    ProcessCollector(registry=registry)
 
     async def answer(request: web.Request) -> web.Response:
         text, names = generate_latest(registry), request.query.getall("name[]", [])

@@ -127,7 +127,10 @@ class Shipper:
 async def _every(seconds: float, act: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(seconds)
-        act()
+        try:
+            act()
+        except Exception:  # a defect; the next time may go well
+            _log.exception("the shipper's upkeep failed")
 
 
 async def _cancelled(tasks: "list[asyncio.Task[None]]") -> None:
