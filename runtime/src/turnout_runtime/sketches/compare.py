@@ -34,14 +34,18 @@ def distance(reference: Sketch, current: Sketch) -> Distance | None:
         if not (isinstance(reference, CategorySketch) and isinstance(current, CategorySketch)):
             return None
         names = {name for one in (reference, current) for name, count in one.counts.items() if count}
-        bins = len(names) + bool(reference.others + current.others)
-        return Distance(current.psi(reference), psi_by_chance(bins, reference.size, current.size))
-    before, now = _histograms(reference, current)
-    n, m = before.size, now.size
+        used = len(names) + bool(reference.others + current.others)
+        return Distance(current.psi(reference), psi_by_chance(used, reference.size, current.size))
+    n, m = reference.size, current.size
     if not n or not m:
         return Distance(math.nan, math.inf, (math.nan, math.nan))
-    old, new = before.grouped(before.coarse), now.grouped(before.coarse)
-    return Distance(psi(old, new), psi_by_chance(int(np.count_nonzero(old + new)), n, m), ks_of(before, now))
+    if isinstance(reference, NumberSketch) and isinstance(current, NumberSketch) and reference.bins == current.bins:
+        bins = reference.bins  # as it mostly is, and a tenth of the work
+        old, new, ks = bins.grouped(reference.counts), bins.grouped(current.counts), current.ks(reference)
+    else:
+        before, now = _histograms(reference, current)
+        old, new, ks = before.grouped(before.coarse), now.grouped(before.coarse), ks_of(before, now)
+    return Distance(psi(old, new), psi_by_chance(int(np.count_nonzero(old + new)), n, m), ks)
 
 
 def _histograms(

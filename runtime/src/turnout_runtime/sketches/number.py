@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from turnout_runtime.sketches.bins import Bins
-from turnout_runtime.sketches.histogram import Histogram, ks_of
+from turnout_runtime.sketches.histogram import Histogram
 from turnout_runtime.sketches.measures import Counts, Numbers, psi
 
 
@@ -67,7 +67,12 @@ class NumberSketch:
         """Bounds of KS against the reference, apart by no more than the largest share of it in a bin of several values
         (about 1/50); values that float32 does not tell apart count as one. NaN when one of both is empty."""
         self._check(reference)
-        return ks_of(reference.histogram(), self.histogram())
+        if not self.size or not reference.size:
+            return math.nan, math.nan
+        f, g = (np.concatenate(([0.0], one._below / one.size, [1.0])) for one in (reference, self))
+        low = float(np.abs(f - g).max())
+        within = np.maximum(f[1:] - g[:-1], g[1:] - f[:-1])[~self.bins.single]
+        return low, min(1.0, max(low, float(within.max(initial=0.0))))
 
     def histogram(self) -> Histogram:
         """The counts, to compare with those of other bins."""

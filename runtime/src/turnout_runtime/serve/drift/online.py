@@ -60,12 +60,10 @@ class Online:
         try:
             if prediction.time_ns >= self._ends:
                 self._turn_pane()
-            features = prediction.features
-            if features is not None:
-                rows = self._rows
-                if rows is None:
-                    rows = self._rows = self._begin(features)
-                rows.add(features, prediction.row)
+            if prediction.features is not None:
+                if self._rows is None:
+                    self._rows = self._begin(prediction.features)
+                self._rows.add(prediction)
             decision = prediction.decision
             if decision is not None:
                 self._scores.append(decision.score)
@@ -126,7 +124,7 @@ class Online:
         """Count the block into the pane in which it began."""
         current, rows = self._window.current, self._rows
         if rows is not None:
-            for name, column in zip(rows.names, _columns(rows), strict=True):
+            for name, column in zip(rows.names, rows.columns(), strict=True):
                 _observe(current[f"features.{name}"], column)
             for name, texts in zip(rows.categories, rows.texts, strict=True):
                 _observe_texts(current[f"features.{name}"], texts)
@@ -141,17 +139,6 @@ class Online:
         self._decisions.clear()
         if self._rows is not None:
             self._rows.clear()
-
-
-def _columns(rows: Rows) -> Numbers:
-    """[columns, rows] float64, each column in increasing order: sorting all at once takes less than counting them."""
-    if not rows.names:
-        return np.empty((0, 0))
-    wide = np.frombuffer(b"".join(rows.doubles), np.float64)
-    narrow = np.frombuffer(b"".join(rows.floats), np.float32)
-    columns = np.concatenate((wide, narrow), dtype=np.float64).reshape(-1, len(rows.names)).T.copy()
-    columns.sort(axis=1)
-    return columns
 
 
 def _observe(sketch: Sketch, column: Numbers) -> None:
