@@ -116,7 +116,7 @@ test-slow: setup redis ## What the fast loop leaves out: simulations, kills, fuz
 	@$(RUN) pytest -n auto --dist loadfile -m slow tests/unit tests/integration
 
 .PHONY: test-peers
-test-peers: setup redis ## The runtime with real servers: object store, OCI registry, model server, feature store
+test-peers: setup redis ## The runtime with real servers: object store, Kafka, OCI registry, model server, feature store
 	@$(RUN) pytest tests/peers
 
 .PHONY: chart-test

@@ -5,34 +5,20 @@ import socket
 import subprocess
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import admin
 from tests.cluster.pki import Identity, write
 from tests.peers.daemons import START_SECONDS, free_port
 from tests.peers.kafka.jars import jars
+from tests.peers.kafka.reading import Seen, read
+from tests.peers.kafka.server import CONTROLLER, OPEN, PASSWORD, SASL, SCRAM, TLS, USER, properties
 
-USER, PASSWORD = "shipper", "correct-horse"
-OPEN, SASL, TLS = "OPEN", "SASL", "TLS"  # listeners: for everybody, with a password, and with both that and TLS
 _JVM = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _QUIET = ("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",)
-_SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
-_JAAS = "org.apache.kafka.common.security"
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A message as a consumer reads it."""
-
-    partition: int
-    key: str | None
-    value: bytes
-    headers: Mapping[str, str]
 
 
 class Broker:
@@ -40,11 +26,11 @@ class Broker:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._ports = {name: free_port() for name in (OPEN, SASL, TLS, "CONTROLLER")}
+        self._ports = {name: free_port() for name in (OPEN, SASL, TLS, CONTROLLER)}
         self._process: subprocess.Popen[bytes] | None = None
         write(folder / "pki", [Identity("broker", "broker", names=["127.0.0.1"])])
-        (folder / "server.properties").write_text(self._properties())
-        users = [f"{mechanism}=[name={USER},password={PASSWORD}]" for mechanism in _SCRAM]
+        (folder / "server.properties").write_text(properties(folder, self._ports))
+        users = [f"{mechanism}=[name={USER},password={PASSWORD}]" for mechanism in SCRAM]
         cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
         tool = [*self._java("kafka.tools.StorageTool"), "format", "--cluster-id", cluster]
         tool += [word for user in users for word in ("--add-scram", user)]
@@ -94,19 +80,24 @@ class Broker:
     def create(self, topic: str, partitions: int = 3, **settings: str) -> str:
         """Make a topic, whose settings are written with _ for . here; its name."""
         config = {name.replace("_", "."): value for name, value in settings.items()}
-        admin = AdminClient({"bootstrap.servers": self.address()})
-        admin.create_topics([NewTopic(topic, partitions, 1, config=config)])[topic].result(30)
+        client = admin.AdminClient({"bootstrap.servers": self.address()})
+        client.create_topics([admin.NewTopic(topic, partitions, 1, config=config)])[topic].result(30)
         return topic
+
+    def allow(self, user: str, topic: str) -> None:
+        """Let the user write to the topic, and nobody who is not allowed to."""
+        where = (admin.ResourceType.TOPIC, topic, admin.ResourcePatternType.LITERAL, f"User:{user}", "*")
+        allowed = [
+            admin.AclBinding(*where, action, admin.AclPermissionType.ALLOW)
+            for action in (admin.AclOperation.WRITE, admin.AclOperation.DESCRIBE)
+        ]
+        client = admin.AdminClient({"bootstrap.servers": self.address()})
+        for made in client.create_acls(allowed).values():
+            made.result(30)
 
     def read(self, topic: str) -> list[Seen]:
         """All messages of the topic, each partition in its order."""
-        consumer = Consumer({"bootstrap.servers": self.address(), "group.id": "tests", "enable.partition.eof": True})
-        try:
-            partitions = list(consumer.list_topics(topic, 30).topics[topic].partitions)
-            consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
-            return list(_all(consumer, len(partitions)))
-        finally:
-            consumer.close()
+        return read(self.address(), topic)
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
@@ -114,57 +105,6 @@ class Broker:
 
     def _java(self, program: str) -> list[str]:
         return ["java", *_JVM, *_QUIET, "-cp", f"{jars()}/*", program]
-
-    def _properties(self) -> str:
-        pem = self.folder / "pki" / "broker.pem"
-        pem.write_text(pem.with_suffix(".key").read_text() + pem.with_suffix(".crt").read_text())
-        listeners = {name: f"{name}://127.0.0.1:{port}" for name, port in self._ports.items()}
-        secured = (SASL.lower(), TLS.lower())
-        lines = {
-            "process.roles": "broker,controller",
-            "node.id": "1",
-            "controller.quorum.voters": f"1@127.0.0.1:{self._ports['CONTROLLER']}",
-            "controller.listener.names": "CONTROLLER",
-            "listeners": ",".join(listeners.values()),
-            "advertised.listeners": ",".join(listeners[name] for name in (OPEN, SASL, TLS)),
-            "listener.security.protocol.map": "OPEN:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SASL_SSL,CONTROLLER:PLAINTEXT",
-            "inter.broker.listener.name": OPEN,
-            "sasl.enabled.mechanisms": ",".join(("PLAIN", *_SCRAM)),
-            "ssl.keystore.type": "PEM",
-            "ssl.keystore.location": str(pem),
-            "log.dirs": str(self.folder / "data"),
-            "auto.create.topics.enable": "false",
-            "offsets.topic.replication.factor": "1",
-            "broker.session.timeout.ms": "1000",  # after a kill the controller waits so long for the one of before
-            "broker.heartbeat.interval.ms": "200",
-            "log.cleaner.dedupe.buffer.size": "2097152",
-            "num.network.threads": "2",
-            "num.io.threads": "2",
-        }
-        for listener in secured:
-            begin = f"listener.name.{listener}"
-            lines[f"{begin}.plain.sasl.jaas.config"] = (
-                f'{_JAAS}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
-            )
-            for mechanism in _SCRAM:
-                lines[f"{begin}.{mechanism.lower()}.sasl.jaas.config"] = f"{_JAAS}.scram.ScramLoginModule required;"
-        return "".join(f"{name}={value}\n" for name, value in lines.items())
-
-
-def _all(consumer: Consumer, partitions: int) -> Iterator[Seen]:
-    ended: set[int | None] = set()
-    while len(ended) < partitions:
-        message = consumer.poll(30)
-        assert message is not None, "the broker says nothing more"
-        error = message.error()
-        if error is not None:
-            assert error.code() == KafkaError._PARTITION_EOF, error
-            ended.add(message.partition())
-            continue
-        key, value = message.key(), message.value()
-        assert isinstance(value, bytes)
-        headers = {name: bytes(said).decode() for name, said in message.headers() or []}
-        yield Seen(message.partition() or 0, bytes(key).decode() if key else None, value, headers)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from tests.peers.kafka.broker import Seen
+from tests.peers.kafka.reading import Seen
 
 from turnout_runtime.ship.kafka.stream import KafkaStream
 from turnout_runtime.ship.sink import Position, SinkFailed

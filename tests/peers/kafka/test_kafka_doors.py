@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from tests.cluster.pki import write
-from tests.peers.kafka.broker import OPEN, PASSWORD, SASL, TLS, USER, Broker
+from tests.peers.kafka.broker import Broker
 from tests.peers.kafka.rows import PREDICTIONS, numbers, predictions
+from tests.peers.kafka.server import OPEN, PASSWORD, SASL, TLS, USER
 
 from turnout_runtime.config.ship import KafkaSink
-from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.ship.kafka.stream import KafkaStream
 from turnout_runtime.ship.sink import SinkFailed
 
@@ -42,6 +42,18 @@ async def test_a_wrong_password_is_told_and_never_shown(
     assert USER not in told
 
 
+async def test_a_user_who_may_not_write_to_the_topic(kafka: Broker) -> None:
+    topic = kafka.create("guarded")
+    kafka.allow("somebody-else", topic)
+    stream = _stream(kafka, topic, SASL, "SCRAM-SHA-512")
+    with pytest.raises(SinkFailed, match="may not write to guarded: allow it Write and Describe there") as caught:
+        await stream.send(predictions(5), PREDICTIONS)
+    assert caught.value.reason == "refused"
+    kafka.allow(USER, topic)
+    assert await stream.send(predictions(5), PREDICTIONS) == 5
+    await stream.close()
+
+
 async def test_a_broker_of_another_authority(kafka: Broker, tmp_path: Path) -> None:
     other = tmp_path / "pki"
     write(other, [])
@@ -64,16 +76,19 @@ async def test_a_port_that_speaks_another_language(kafka: Broker) -> None:
     plain = KafkaSink.model_validate({"brokers": [kafka.address(TLS)], "topic": "any"})
     sealed = KafkaSink.model_validate({"brokers": [kafka.address(OPEN)], "topic": "any", "tls": {}})
     for config in (plain, sealed):
-        stream = KafkaStream("stream", config, timeout=1.0)
+        stream = KafkaStream("stream", config, timeout=2.0)
         with pytest.raises(SinkFailed, match="whether that port wants TLS or SASL") as caught:
             await stream.send(predictions(1), PREDICTIONS)
         await stream.close()
         assert caught.value.reason == "unreachable"
 
 
-def test_a_secret_that_is_not_set(kafka: Broker) -> None:
-    with pytest.raises(ConfigInvalid, match=r"sinks\.stream\.kafka\.sasl\.passwordEnv: the variable WORD is not set"):
-        _stream(kafka, "any", SASL, "PLAIN", {"NAME": USER})
+async def test_a_secret_that_is_not_set(kafka: Broker) -> None:
+    """It fails this sink, not the shipper."""
+    stream = _stream(kafka, "any", SASL, "PLAIN", {"NAME": USER})
+    with pytest.raises(SinkFailed, match=r"kafka\.sasl\.passwordEnv: the variable WORD is not set: check its Secret"):
+        await stream.send(predictions(1), PREDICTIONS)
+    await stream.close()
 
 
 def _stream(

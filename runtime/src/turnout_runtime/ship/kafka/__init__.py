@@ -12,7 +12,7 @@ from turnout_runtime.ship.sink import StreamSink
 
 
 def kafka_stream(name: str, config: KafkaSink, environment: Mapping[str, str]) -> StreamSink:
-    """The sink called `name`; raises `ConfigInvalid` without its library, or a variable that it needs."""
+    """The sink called `name`; raises `ConfigInvalid` where its library is not installed."""
     try:
         from turnout_runtime.ship.kafka.stream import KafkaStream
     except ImportError as error:

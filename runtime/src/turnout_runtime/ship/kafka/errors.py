@@ -11,13 +11,13 @@ _REACH = (
 _REFUSED = ("refused", "the brokers refuse the credentials: check sasl.mechanism and the Secret")
 _RIGHTS = (
     "refused",
-    "the user may not write to {topic}: allow it Write there, and IdempotentWrite on the cluster",
+    "the user may not write to {topic}: allow it Write and Describe there",
 )
 _TLS = ("refused", "TLS to the brokers failed: check tls.ca, the brokers' names, and that the port speaks TLS")
 _MISSING = ("missing", "there is no topic {topic}: create it, or correct the sink's topic")
 _LATE = (
     "timeout",
-    "the brokers did not acknowledge in time: look whether {topic} has its leaders and replicas",
+    "the brokers did not acknowledge in time: look at their load, and whether {topic} has its replicas",
 )
 _KNOWN: dict[int, tuple[str, str]] = {
     KafkaError._ALL_BROKERS_DOWN: _REACH,

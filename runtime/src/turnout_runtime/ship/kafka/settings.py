@@ -12,8 +12,8 @@ _LARGEST_ROW = 64 * 1024**2  # what is too large is the topic's to say
 _TOPIC_MS = 5_000  # after which a topic that no broker knows is missing
 
 
-def settings(name: str, config: KafkaSink, environment: Mapping[str, str]) -> dict[str, Setting]:
-    """librdkafka's settings for the sink called `name`; raises `ConfigInvalid` when a secret's variable is not set.
+def settings(config: KafkaSink, environment: Mapping[str, str]) -> dict[str, Setting]:
+    """librdkafka's settings for a sink; raises `ConfigInvalid` when a secret's variable is not set.
 
     Keys go to partitions as with Java's producers (murmur2), so that a join of topics by key needs no repartitioning.
     """
@@ -30,7 +30,7 @@ def settings(name: str, config: KafkaSink, environment: Mapping[str, str]) -> di
         "reconnect.backoff.max.ms": 2_000,
         "log_level": 2,
         "log.connection.close": False,
-        **_security(name, config, environment),
+        **_security(config, environment),
     }
 
 
@@ -39,14 +39,14 @@ def bounds(batch_bytes: int, timeout: float) -> dict[str, Setting]:
     return {"batch.size": batch_bytes, "message.timeout.ms": int(timeout * 1e3)}
 
 
-def _security(name: str, config: KafkaSink, environment: Mapping[str, str]) -> dict[str, Setting]:
+def _security(config: KafkaSink, environment: Mapping[str, str]) -> dict[str, Setting]:
     transport = "PLAINTEXT" if config.tls is None else "SSL"
     chosen: dict[str, Setting] = {}
     if config.tls is not None and config.tls.ca is not None:
         chosen[CA] = str(config.tls.ca)
     if config.sasl is None:
         return {"security.protocol": transport, **chosen}
-    field = f"sinks.{name}.kafka.sasl"
+    field = "kafka.sasl"
     return {
         "security.protocol": f"SASL_{transport}",
         "sasl.mechanism": config.sasl.mechanism,

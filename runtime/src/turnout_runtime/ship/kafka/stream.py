@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from turnout_runtime.config.ship import KafkaSink
+from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.ship.kafka.attempt import Attempt, Line
 from turnout_runtime.ship.kafka.errors import failure, hopeless, too_large
 from turnout_runtime.ship.kafka.messages import message
@@ -31,9 +32,9 @@ class KafkaStream:
     def __init__(
         self, name: str, config: KafkaSink, environment: Mapping[str, str] = os.environ, timeout: float = TIMEOUT
     ) -> None:
-        """Raises `ConfigInvalid` when a variable of the credentials is not set; connects with the first rows."""
+        """Nothing is connected, nor are credentials looked for, before there are rows: other sinks shall not wait."""
         self._name, self._timeout = name, timeout
-        self._settings = settings(name, config, environment)
+        self._config, self._environment = config, environment
         self._topics: dict[Kind, str] = {
             "predictions": config.topic,
             "feedback": config.feedback_topic or config.topic,
@@ -87,8 +88,7 @@ class KafkaStream:
     def _attempt(self, rows: Sequence[bytes], kind: Kind, gone: threading.Event) -> list[bytes]:
         """Send the rows once; returns those that were too large together. Raises `SinkFailed` for any other failure."""
         topic = self._topics[kind]
-        if self._line is None:
-            self._line = Line({**self._settings, **bounds(self._batch_bytes, self._timeout)})
+        self._line = self._line or self._connected()
         attempt = Attempt(self._line, topic)
         for row in rows:
             while not attempt.offer(message(row, kind)):
@@ -99,6 +99,13 @@ class KafkaStream:
             if not too_large(error):
                 raise failure(error, self._line.trouble, topic)
         return [row for _, row in attempt.failed]
+
+    def _connected(self) -> Line:
+        try:
+            told = settings(self._config, self._environment)
+        except ConfigInvalid as error:
+            raise SinkFailed("refused", str(error)) from None
+        return Line({**told, **bounds(self._batch_bytes, self._timeout)})
 
     def _check(self, attempt: Attempt, gone: threading.Event) -> None:
         """Wait a little; raises when that is in vain."""
