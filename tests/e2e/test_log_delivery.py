@@ -41,7 +41,11 @@ def served(namespace: Namespace, gateway: str, bundles) -> Iterator[Served]:
         disk_sink = {"persistentVolumeClaim": {"claimName": disk}, "path": "predictions-of-m"}
         log = {
             "rotate": {"size": "1Mi", "age": "1s"},
-            "sinks": [{"name": "lake", "objectStore": store.sink}, {"name": "disk", "directory": disk_sink}],
+            "sinks": [
+                {"name": "lake", "objectStore": store.sink},
+                {"name": "disk", "directory": disk_sink},
+                {"name": "console", "stdout": {}},
+            ],
         }
         namespace.apply(
             model_deployment("m", bundles["echo"][1], replicas=2, predictionLog=log),
@@ -74,12 +78,14 @@ def delivering(namespace: Namespace, reason: str, seconds: float = 60) -> dict:
     return namespace.wait_condition("md", "m", "LogDelivering", reason, seconds)
 
 
-def test_rows_arrive_at_both_sinks_and_the_condition_says_so(namespace, served):
+def test_rows_arrive_at_all_sinks_and_the_condition_says_so(namespace, served):
     with Traffic(f"{served.url}/predict") as traffic:
         time.sleep(2)
     assert traffic.tally.failures == []
     for root in (LAKE, DISK):
         wait_for(served, root, set(traffic.tally.predictions))
+    printed = namespace.run("logs", "-l", SELECTOR, "-c", "log", "--tail=-1")
+    assert [name for name in traffic.tally.predictions if f'"{name}"' not in printed] == []
     assert delivering(namespace, "Delivering")["status"] == "True"
     shown = namespace.run("get", "md", "m", "-o", "wide").splitlines()
     assert "LOG-LAG" in shown[0]
@@ -96,7 +102,7 @@ def test_a_store_that_is_down_is_told_of_harms_nobody_and_misses_nothing_when_it
         served.store.start()
     assert traffic.tally.failures == []
     assert down["status"] == "False"
-    assert "sink lake of 2 of 2 pods: lag under 2 min" in down["message"]
+    assert "sink lake of 2 of 2 pods: unreachable, lag under 2 min" in down["message"]
     assert "disk" not in down["message"]
     assert namespace.condition("md", "m", "Ready")["status"] == "True"
     wait_for(served, DISK, set(traffic.tally.predictions))
@@ -105,6 +111,21 @@ def test_a_store_that_is_down_is_told_of_harms_nobody_and_misses_nothing_when_it
     events = [(each["type"], each["reason"]) for each in namespace.list("events.events.k8s.io")]
     assert ("Warning", "SinkUnavailable") in events
     assert ("Normal", "Delivering") in events
+
+
+def test_a_shipper_that_is_killed_doubles_nothing_and_keeps_its_pod_ready(namespace, served):
+    pods = [pod["metadata"]["name"] for pod in namespace.list("pods", SELECTOR)]
+    with Traffic(f"{served.url}/predict") as traffic:
+        for pod in pods:
+            time.sleep(0.7)
+            os.kill(process_of(pod, "bin/turnout\0log"), signal.SIGKILL)
+        time.sleep(1)
+    assert traffic.tally.failures == []
+    for root in (LAKE, DISK):
+        wait_for(served, root, set(traffic.tally.predictions))
+    for pod in pods:
+        status = namespace.get("pod", pod)["status"]
+        assert [each["restartCount"] for each in status["initContainerStatuses"]] == [0]
 
 
 def test_what_a_killed_runtime_had_flushed_is_recovered(namespace, served):
@@ -142,3 +163,15 @@ def test_feedback_through_the_gateway_arrives_beside_the_predictions(served):
             assert ids(served, root, "feedback") == [answer["prediction_id"]]
 
     eventually(arrived, 20, every=1.0)
+
+
+def test_a_secret_that_is_missing_is_the_sinks_trouble_and_not_the_pods(namespace, served, bundles):
+    where = {**served.store.sink, "secretRef": {"name": "missing"}}
+    log = {"rotate": {"age": "1s"}, "sinks": [{"name": "lake", "objectStore": where}]}
+    namespace.apply(model_deployment("n", bundles["echo"][1], predictionLog=log), routing_policy("n", arm("main", "n")))
+    namespace.wait_ready("md", "n")
+    namespace.wait_ready("rp", "n")
+    assert post(f"{served.url.removesuffix('m')}n/predict", {"context": {}})[0] == 200
+    said = namespace.wait_condition("md", "n", "LogDelivering", "SinkUnavailable", 60)
+    assert "sink lake of 1 of 1 pods" in said["message"]
+    assert namespace.condition("md", "n", "Ready")["status"] == "True"
