@@ -36,8 +36,13 @@ def parsed(made: argparse.ArgumentParser, sections: Sections) -> argparse.Namesp
     return options
 
 
-def run(benchmark: str, sections: Sections, options: argparse.Namespace, bench: Callable[[Cores], Any]) -> int:
-    """Measure, then print what was reached, also when not all of it was; the exit code."""
+def run(
+    benchmark: str, sections: Sections, options: argparse.Namespace, bench: Callable[[Cores], Any], *, keep: bool = True
+) -> int:
+    """Measure, then print what was reached, also when not all of it was; the exit code.
+
+    Without `keep` all folders that the run has made below `logs()` are removed.
+    """
     begin(benchmark)
     end_leftovers()
     shutil.rmtree(logs(), ignore_errors=True)
@@ -49,7 +54,11 @@ def run(benchmark: str, sections: Sections, options: argparse.Namespace, bench: 
     signal.alarm(options.limit)
     results = {name: sections[name].Result() for name in options.sections or sections}
     started = time.monotonic()
-    errors = _measure(sections, bench(cores), results)
+    try:
+        errors = _measure(sections, bench(cores), results)
+    finally:
+        if not keep:
+            _tidy()
     rows: list[Row] = [row for name, result in results.items() for row in sections[name].rows(result)]
     details = {"options": vars(options), "seconds": round(time.monotonic() - started, 1), "errors": errors}
     name = "-".join([benchmark, *options.sections])
@@ -73,6 +82,12 @@ def _measure(sections: Sections, bench: Any, results: Mapping[str, Any]) -> dict
             break
     signal.alarm(0)
     return errors
+
+
+def _tidy() -> None:
+    for path in logs().iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
 
 
 class _Stopped(BaseException):

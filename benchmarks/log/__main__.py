@@ -19,7 +19,7 @@ SECTIONS: Mapping[str, ModuleType] = {
     "rivals": rivals,
 }
 PROGRAMS = {"wrk": "wrk", "redis-server": "redis-server"}
-LIMIT_SECONDS = 1700
+LIMIT_SECONDS = 1800
 """For all that is asked for; what is running then is ended, and what is missing counts as missed."""
 
 
@@ -32,10 +32,11 @@ def main() -> int:
     parser.add_argument("--labels", type=int, default=1_000_000, help="that are joined with as many (%(default)s)")
     parser.add_argument("--kills", type=int, default=100, help="of the runtime, the shipper, or both (%(default)s)")
     parser.add_argument("--minutes", type=float, default=10.0, help="for which the sink stalls (%(default)s)")
+    parser.add_argument("--keep", action="store_true", help="what was written below build/bench-log, for a look at it")
     options = run.parsed(parser, SECTIONS)
     ensure(PROGRAMS)
     asked = (options.rounds, options.seconds, options.rows, options.labels, options.kills, options.minutes)
-    return run.run("log", SECTIONS, options, lambda cores: Bench(cores, *asked))
+    return run.run("log", SECTIONS, options, lambda cores: Bench(cores, *asked), keep=options.keep)
 
 
 if __name__ == "__main__":

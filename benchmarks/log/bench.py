@@ -1,8 +1,11 @@
 """What every section works with."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 
 from benchmarks.harness.places import Cores
+from benchmarks.log import logged
 
 WARMING_SECONDS = 2
 
@@ -11,8 +14,8 @@ WARMING_SECONDS = 2
 class Bench:
     """How much is measured.
 
-    `rounds` in which sides take turns, each for `seconds`; `rows` that are converted; `labels` that are joined;
-    `kills`; `minutes` for which the sink stalls.
+    `rounds` in which sides take turns, each for `seconds`; `rows` that are logged; `labels` that are joined; `kills`;
+    `minutes` for which the sink stalls.
     """
 
     cores: Cores
@@ -23,3 +26,8 @@ class Bench:
     kills: int
     minutes: float
     connections: int = field(default=64)
+
+    @cached_property
+    def pods(self) -> dict[str, Path]:
+        """The log directories of both arms of the flight example, with `rows` rows; made when first wanted."""
+        return logged.pods(self.cores, self.rows)

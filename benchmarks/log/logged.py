@@ -1,13 +1,17 @@
 """Rows of the flight example as the real runtime logs them: both arms, in the shares of the example's policy."""
 
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from benchmarks.harness.openloop import offer
+from benchmarks.harness.places import Cores
 from benchmarks.log import flights
-from benchmarks.log.bench import Bench
 from tests.cluster.progress import step
+
+from turnout_runtime.log.read import rows as rows_of
 
 SEGMENT = 64 * 2**20
 """Bytes: the operator's default for predictionLog.rotate.size."""
@@ -16,20 +20,27 @@ _PATIENCE = 120.0
 _FILES = 4096
 
 
-def logs_of(bench: Bench, name: str, rows: int) -> dict[str, Path]:
+def pods(cores: Cores, rows: int) -> dict[str, Path]:
     """Each arm's log directory, together with so many rows; its pod has ended."""
-    return {arm: _log(bench, f"{name}-{arm}", arm, round(rows * share)) for arm, share in flights.SHARES.items()}
+    return {arm: _log(cores, f"flights-{arm}", arm, round(rows * share)) for arm, share in flights.SHARES.items()}
 
 
-def _log(bench: Bench, name: str, arm: str, rows: int) -> Path:
+def lines(pods: Mapping[str, Path], most: int) -> Iterator[bytes]:
+    """Some of the rows, of each arm its share, without the newline."""
+    for arm, directory in pods.items():
+        each = (line for piece in rows_of(directory) for line in piece.splitlines())
+        yield from islice(each, round(most * flights.SHARES[arm]))
+
+
+def _log(cores: Cores, name: str, arm: str, rows: int) -> Path:
     asked = flights.questions(rows, name)
     needs_facts = arm == flights.CHALLENGER
     with (
         step(f"{rows:,} requests to the arm {arm}"),
-        flights.facts(bench.cores.load) if needs_facts else nullcontext() as facts,
+        flights.facts(cores.load) if needs_facts else nullcontext() as facts,
         flights.server(
             name,
-            bench.cores.server,
+            cores.server,
             arm,
             serving=flights.SERVING[arm],
             facts=facts,

@@ -1,6 +1,6 @@
 """Section 2: from the runtime's segments to Parquet: how quick on one core, and how small."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +12,6 @@ from benchmarks.log.bench import Bench
 from benchmarks.log.flights import SHARES
 from benchmarks.report import Row, at_least, at_most, info, ratio
 from tests.cluster.progress import step
-
-from turnout_runtime.log.read import rows as rows_of
 
 _TIMES = 3
 
@@ -43,21 +41,15 @@ class Result:
 
 
 def measure(bench: Bench, result: Result) -> None:
-    directories = logged.logs_of(bench, "convert", bench.rows)
+    directories = bench.pods
     core = [bench.cores.server]
     with step(f"to Parquet, {_TIMES} times"):
         for number in range(_TIMES):
             few = logs() / f"convert-few-{number}"
-            many.write_segments(few, many.multiplied([_a_row(directories)], 1, 1), logged.SEGMENT)
+            many.write_segments(few, many.multiplied(list(logged.lines(directories, 1)), 1, 1), logged.SEGMENT)
             result.idle.append(shipper.ship_once("convert-few", few, logs() / f"convert-few-{number}-lake", core))
             for arm, directory in directories.items():
                 _convert(result.arms[arm], directory, logs() / f"convert-{arm}-{number}", core)
-
-
-def _a_row(directories: Mapping[str, Path]) -> bytes:
-    return next(
-        line for directory in directories.values() for piece in rows_of(directory) for line in piece.splitlines()
-    )
 
 
 def _convert(found: Arm, directory: Path, target: Path, core: list[int]) -> None:

@@ -14,8 +14,6 @@ from benchmarks.log.bench import Bench
 from benchmarks.report import Row, at_most, info
 from tests.cluster.progress import step
 
-from turnout_runtime.log.read import rows as rows_of
-
 SECONDS, MEMORY = 5.0, 1024.0
 _MADE = 20_000
 _PER_ENTITY = 5
@@ -60,10 +58,8 @@ def measure(bench: Bench, result: Result) -> None:
 
 
 def _make(bench: Bench, directory: Path) -> None:
-    made = min(_MADE, bench.labels)
-    pods = logged.logs_of(bench, "join", made)
-    with step(f"{bench.labels:,} rows of {made:,}"):
-        records = [line for pod in pods.values() for piece in rows_of(pod) for line in piece.splitlines()]
+    records = list(logged.lines(bench.pods, _MADE))
+    with step(f"{bench.labels:,} rows of {len(records):,}"):
         lines = many.multiplied(records, bench.labels, bench.labels // _PER_ENTITY)
         many.write_segments(directory, lines, logged.SEGMENT)
 

@@ -16,14 +16,12 @@ from benchmarks.report import Row, at_least, info
 from benchmarks.runtime.environments import environment
 from tests.cluster.progress import say, step
 
-from turnout_runtime.log.read import rows as rows_of
-
 OURS = "turnout"
 RIVALS = ("queue_handler", "bentoml_monitor")
 TITLES = {"queue_handler": "logging.QueueHandler with JSON", "bentoml_monitor": "BentoML's monitor"}
 _FOLDER = Path(__file__).parents[1] / "rivals"
 _ROWS = 10_000
-_ROUNDS = 5
+_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,7 @@ class Result:
 
 def measure(bench: Bench, result: Result) -> None:
     source = logs() / "rivals.jsonl"
-    pods = logged.logs_of(bench, "rivals", _ROWS)
-    source.write_bytes(b"".join(piece for pod in pods.values() for piece in rows_of(pod)))
+    source.write_bytes(b"".join(line + b"\n" for line in logged.lines(bench.pods, _ROWS)))
     programs = _programs()
     for number in range(_ROUNDS):
         with step(f"loggers, round {number + 1} of {_ROUNDS}"):

@@ -136,11 +136,13 @@ def _caught_up(shipper: Shipper) -> float | None:
 def rows(result: Result) -> Iterator[Row]:
     bursts = result.before + result.stalled
     rates = [median_of([burst.rate for burst in phase]) for phase in (result.before, result.stalled)]
+    cpu = [median_of([burst.cpu for burst in phase]) for phase in (result.before, result.stalled)]
     p99 = [median_of([burst.p99 for burst in phase]) for phase in (result.before, result.stalled)]
     yield info("other people's work meanwhile", median_of([burst.others for burst in bursts]), "cores")
     yield info("sink stalled at full load", result.seconds, "s")
     yield info("  throughput before", rates[0], "/s")
     yield at_least("  throughput over that before", ratio(rates[1], rates[0]), 0.95, "×")
+    yield info("  CPU per request over that before", ratio(cpu[1], cpu[0]), "×")
     yield info("  p99 before", p99[0], "ms")
     yield info("  p99 over that before", ratio(p99[1], p99[0]), "×")
     failed = sum(burst.failed for burst in result.stalled) if result.stalled else None
