@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.runtime.analysis.logs import NAME, lines, record, small_log, write_log, written
+from tests.unit.runtime.analysis.test_log_feedback import write_feedback
 
 from turnout_runtime.cli import main
 
@@ -40,6 +41,14 @@ def test_show_says_everything(log: Path, capsys: pytest.CaptureFixture[str]) -> 
     bars = {line.split()[0]: line.count("█") for line in out.splitlines() if " ms  " in line and "█" in line}
     assert bars == {"facts": 19, "model": 9, "total": 30}
     assert "KeyError" in printed(capsys, "show", "p3", log)
+
+
+def test_show_has_what_came_of_it(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    about = {"prediction_id": "p-1", "time": "2026-01-01T12:00:00Z"}
+    write_feedback(log / "a", {**about, "label": "\x1b[2J", "reward": -2.5}, {"prediction_id": "p2", "label": 1})
+    lines = printed(capsys, "show", "p-1", log).splitlines()
+    start = lines.index("what came of it")
+    assert lines[start + 1 : start + 3] == ["  2026-01-01T12:00:00.000000Z  label ·[2J  reward -2.5", ""]
 
 
 def test_show_as_json_and_of_nothing(log: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,6 +22,19 @@ def find(source: LogSource, field: str, value: str) -> list[Record]:
     return [*_in_lines(source, field, value), *_in_parquet(source, field, value)]
 
 
+def feedback_on(source: LogSource, prediction_id: str) -> list[Record]:
+    """What came back about a prediction under its id, oldest first: time, received, label, reward, source as text."""
+    times = (f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%fZ') AS {name}" for name in ("time", "received"))
+    select = f"SELECT {', '.join(times)}, label, CAST(reward AS VARCHAR) AS reward, source FROM feedback"
+    with database() as connection:
+        if not source.feedback(connection):
+            return []
+        order = "ORDER BY coalesce(feedback.time, feedback.received)"
+        cursor = connection.execute(f"{select} WHERE prediction_id = {literal(prediction_id)} {order}")
+        names = [name for name, *_ in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
 def _in_lines(source: LogSource, field: str, value: str) -> Iterator[Record]:
     needle = orjson.dumps(value)
     for path in source.lines:

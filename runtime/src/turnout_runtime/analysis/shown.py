@@ -13,12 +13,13 @@ _BAR = 30
 _VALUE = 100
 
 
-def shown(record: Record, others: list[Record]) -> Iterator[str]:
+def shown(record: Record, others: list[Record], feedback: list[Record]) -> Iterator[str]:
     """Lines about a record; `others` are those of the same request, such as its shadow's."""
     yield from columns(list(_head(record)), widest=_VALUE + 40)
     yield from _section("facts", _facts(record.get("facts")))
     yield from _section("features", _features(record.get("features")), right=(1,))
     yield from _section("stages", _stages(record.get("stages_ms")), right=(1,))
+    yield from _section("what came of it", [_outcome(row) for row in feedback])
     yield from _section("same request", [_other(other) for other in others])
     yield from _section("also", [(name, _json(value)) for name, value in record.items() if name not in TYPES])
 
@@ -27,7 +28,7 @@ def _head(record: Record) -> Iterator[tuple[str, str]]:
     yield "prediction", str(record.get("prediction_id"))
     yield "status", f"{record.get('status')}{', a shadow' if record.get('shadow') else ''}"
     yield "time", str(record.get("time"))
-    yield "asked by", _pairs(record, entity_id="entity", request_id="request", cohort="cohort")
+    yield "asked by", _pairs(record, entity_id="entity", request_id="request", cohort="cohort", trace_id="trace")
     yield "asked for", f"{record.get('namespace')}/{record.get('objective')}"
     yield "arm", _pairs(record, arm="", propensity="propensity", policy_version="policy")
     yield "answered by", _pairs(record, model_deployment="", revision="revision", bundle_digest="bundle")
@@ -44,7 +45,7 @@ def _head(record: Record) -> Iterator[tuple[str, str]]:
     if record.get("exceeded"):
         yield "exceeded", ", ".join(record["exceeded"])
     yield "ran", _pairs(record, passes="passes", batch_size="rows in the model's run")
-    for field in ("details", "context", "feature_refs"):
+    for field in ("details", "context", "feature_refs", "caller", "headers"):
         if record.get(field):
             yield field, _json(record[field], 1000)
 
@@ -100,6 +101,11 @@ def _other(record: Record) -> tuple[str, ...]:
     kind = "shadow" if record.get("shadow") else "answer"
     what = _pairs(record, arm="", decision="", score="score", status="")
     return str(record.get("prediction_id")), kind, what
+
+
+def _outcome(row: Record) -> tuple[str, ...]:
+    words = _pairs(row, label="label", reward="reward", source="says")
+    return str(row.get("time") or row.get("received")), words
 
 
 def _json(value: Any, widest: int = _VALUE) -> str:
