@@ -55,9 +55,17 @@ async def test_a_user_who_may_not_write_to_the_topic(kafka: Broker) -> None:
 
 
 async def test_a_broker_of_another_authority(kafka: Broker, tmp_path: Path) -> None:
-    other = tmp_path / "pki"
-    write(other, [])
-    stream = _stream(kafka, "any", TLS, "PLAIN", ca=str(other / "ca.crt"))
+    write(tmp_path / "pki", [])
+    await _refused(_stream(kafka, "any", TLS, "PLAIN", ca=str(tmp_path / "pki" / "ca.crt")))
+
+
+async def test_a_broker_of_another_name(kafka: Broker) -> None:
+    by_name = kafka.address(TLS).replace("127.0.0.1", "localhost")
+    config = KafkaSink.model_validate({"brokers": [by_name], "topic": "any", "tls": {"ca": str(kafka.ca)}})
+    await _refused(KafkaStream("stream", config))
+
+
+async def _refused(stream: KafkaStream) -> None:
     with pytest.raises(SinkFailed, match=r"TLS to the brokers failed: check tls\.ca") as caught:
         await stream.send(predictions(1), PREDICTIONS)
     await stream.close()
