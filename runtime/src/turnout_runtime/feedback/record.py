@@ -42,7 +42,7 @@ class Records:
             "objective": objective,
             **outcome._asdict(),
             "revision": self._revision,
-            "caller": caller,
+            "caller": None if caller is None else {**caller},
         }
         if self._hide is not None:
             self._hide(record)

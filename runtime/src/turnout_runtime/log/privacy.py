@@ -6,11 +6,8 @@ from typing import Any
 
 import orjson
 
-from turnout_runtime.plain import plain
-
 _PREFIX = "hmac:"
 _DIGITS = 32
-_PLAIN = (str, int, float, bool)
 _Change = Callable[[Any], Any]
 
 
@@ -42,29 +39,11 @@ class Privacy:
         self._rules.setdefault(root, []).append((names, change))
 
     def __call__(self, record: dict[str, Any]) -> None:
-        """Change the record; what it refers to, and others may use, stays as it is.
-
-        Raises `TypeError` or `ValueError` for what JSON cannot hold.
-        """
+        """Change the record, and the objects and lists in it, as JSON gives them."""
         for root, rules in self._rules.items():
-            value = record.get(root)
-            if value is None:
-                continue
-            tree = _tree(value)
-            for names, change in rules:
-                tree = _changed(tree, names, change)
-            record[root] = tree
-
-
-def _tree(value: Any) -> Any:
-    """A copy as JSON would give it back."""
-    if isinstance(value, _PLAIN):
-        return value
-    try:
-        text = orjson.dumps(value, default=str, option=orjson.OPT_SERIALIZE_NUMPY)
-    except (TypeError, RecursionError):
-        text = orjson.dumps(plain(value))
-    return orjson.loads(text)
+            if root in record:
+                for names, change in rules:
+                    record[root] = _changed(record[root], names, change)
 
 
 def _changed(value: Any, names: list[str], change: _Change) -> Any:
