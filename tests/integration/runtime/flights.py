@@ -108,4 +108,4 @@ def pod(limits: Limits = LIMITS, **serving_limits: Any) -> Iterator[tuple[Wire, 
     """A pod's application on a port."""
     with wire(limits, lambda: Pod(**serving_limits)) as made:
         yield made, made.app
-        made.call(made.app.feedback.close)
+        assert made.call(made.app.feedback.close, 5.0)

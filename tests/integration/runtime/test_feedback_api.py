@@ -114,6 +114,17 @@ def test_a_disk_that_stalls_bounds_what_waits(door: Door) -> None:
     assert made.feedback._held == 0
 
 
+def test_a_disk_that_hangs_does_not_hold_up_the_end(door: Door) -> None:
+    wire, made = door
+    made.kept.go.clear()
+    thread = threading.Thread(target=send, args=(wire, row(1)))
+    thread.start()
+    wait_for(lambda: made.feedback._held > 0)
+    assert not wire.call(made.feedback.close, 0.01)
+    made.kept.go.set()
+    thread.join()
+
+
 def test_more_than_a_segment_holds(door: Door) -> None:
     assert send(door[0], *[row(number, source="x" * 250) for number in range(200)])[0] == 413
 

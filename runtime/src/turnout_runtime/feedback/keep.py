@@ -5,9 +5,12 @@ Rows that come while others are being written are written together, as one block
 
 import asyncio
 import logging
+import threading
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
 from typing import Protocol
 
 from turnout_runtime.errors import BodyTooLarge, FeedbackNotKept
@@ -47,8 +50,10 @@ class FeedbackLog:
         self._segments, self._limit = segments, limit
         self._waiting: deque[_Batch] = deque()
         self._held = 0
-        self._thread: ThreadPoolExecutor | None = None
-        self._writing: asyncio.Task[None] | None = None
+        self._busy = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._jobs: SimpleQueue[_Batch | None] | None = None
         self._throttle = Throttle(10.0)
 
     async def keep(self, lines: Sequence[bytes]) -> None:
@@ -66,16 +71,20 @@ class FeedbackLog:
         batch.lines += lines
         batch.size += size
         self._held += size
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write_all())
+        if not self._busy:
+            self._write_next()
         await asyncio.shield(batch.kept)  # a caller that goes away takes nobody else's rows along
 
-    async def close(self) -> None:
-        """Wait for what is being written."""
-        if self._writing is not None:
-            await self._writing
-        if self._thread is not None:
-            self._thread.shutdown()
+    async def close(self, timeout: float) -> bool:
+        """Wait for what is being written, for at most `timeout` seconds; whether all of it was."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        if self._jobs is not None:
+            self._jobs.put(None)
+        return True
 
     def _batch(self, size: int) -> _Batch:
         """The last one, if so much may still join it."""
@@ -84,20 +93,37 @@ class FeedbackLog:
             self._waiting.append(_Batch())
         return self._waiting[-1]
 
-    async def _write_all(self) -> None:
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "feedback")
-        loop = asyncio.get_running_loop()
-        while self._waiting:
-            batch = self._waiting.popleft()
+    def _write_next(self) -> None:
+        if self._jobs is None:
+            self._jobs = SimpleQueue()
+            writing = partial(self._write_all, self._jobs, asyncio.get_running_loop())
+            threading.Thread(target=writing, name="feedback", daemon=True).start()  # a disk that hangs holds no end up
+        self._busy = True
+        self._idle.clear()
+        self._jobs.put(self._waiting.popleft())
+
+    def _write_all(self, jobs: "SimpleQueue[_Batch | None]", loop: asyncio.AbstractEventLoop) -> None:
+        """The thread."""
+        while (batch := jobs.get()) is not None:
+            failed: OSError | None = None
             try:
-                await loop.run_in_executor(self._thread, self._segments.append, batch.lines)
+                self._segments.append(batch.lines)
             except OSError as error:
-                self._refused(batch, error)
-            else:
-                batch.kept.set_result(None)
-            self._held -= batch.size
-        self._writing = None
+                failed = error
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(self._written, batch, failed)
+
+    def _written(self, batch: _Batch, failed: OSError | None) -> None:
+        self._held -= batch.size
+        if failed is None:
+            batch.kept.set_result(None)
+        else:
+            self._refused(batch, failed)
+        self._busy = bool(self._waiting)
+        if self._busy:
+            self._write_next()
+        else:
+            self._idle.set()
 
     def _refused(self, batch: _Batch, error: OSError) -> None:
         if self._throttle.allows("write"):

@@ -104,8 +104,8 @@ class Service:
             await loaded.close()
             await stores.close()
             await asyncio.to_thread(self._end_traces)
-            if feedback is not None:
-                await feedback.close()
+            if feedback is not None and not await feedback.close(_LOG_PATIENCE):
+                _log.error("feedback was left behind: the log's volume does not take it")
             if log is not None and not log.close(_LOG_PATIENCE):
                 _log.error("records were left behind: the log's volume does not take them")
 
