@@ -9,6 +9,11 @@ import pytest
 from tests.unit.runtime.evaluation.evaluation_logs import log, record, weather
 
 from turnout_runtime.cli import main
+from turnout_runtime.evaluation.drift.columns import columns
+from turnout_runtime.evaluation.drift.sketched import counted
+from turnout_runtime.evaluation.drift.training import training
+from turnout_runtime.sketches.document import document
+from turnout_runtime.sketches.grid import GridSketch
 
 
 @pytest.fixture
@@ -138,3 +143,67 @@ def test_a_feature_that_is_gone(tmp_path: Path, before: Path, capsys: pytest.Cap
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("features.wind"))
     assert line.split()[1:6] == ["moved", "-", "<", "-", "-"]
     assert "0 % → 100 %" in line
+
+
+def test_what_moved_and_gets_lost_has_moved(tmp_path: Path, before: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    now = log(tmp_path / "now", weather(2000, seed=2, wind=13.0, lost=0.1))
+    assert found(capsys, "--log", now, "--reference", before)["features.wind"]["verdict"] == "moved"
+
+
+def test_sketches_are_a_reference_too(tmp_path: Path, before: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sketches = training(str(before), ("wind", "hour"))
+    (tmp_path / "reference.json").write_text(json.dumps(document(sketches)))
+    now = log(tmp_path / "now", weather(2000, seed=2, wind=13.0, lost=0.1))
+    exact = found(capsys, "--log", now, "--reference", before)
+    told = found(capsys, "--log", now, "--reference", tmp_path / "reference.json")
+    assert told.keys() == {"score", "decision", "features.wind", "features.hour"}
+    for name, column in told.items():
+        assert column["psi"] == exact[name]["psi"]
+        assert column["missing"] == pytest.approx(exact[name]["missing"])
+        assert column["verdict"] == exact[name]["verdict"]
+    assert told["score"]["ks"] <= exact["score"]["ks"] <= told["score"]["ks"] + 0.021
+    assert told["score"]["medians"] == pytest.approx(exact["score"]["medians"], abs=0.01)
+
+
+def test_sketches_of_pods_are_compared(tmp_path: Path, before: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A candidate against the stable revision: each has bins of its own reference, or none."""
+    places, grids = [], {"score": GridSketch(), "features.wind": GridSketch()}
+    for name, seed, wind, own in (("stable", 5, 10.0, False), ("candidate", 6, 13.0, True)):
+        rows = columns(weather(4000, seed=seed, wind=wind))
+        like = (
+            training(str(before), ("wind", "hour")) if own else {"score": GridSketch(), "features.wind": GridSketch()}
+        )
+        (tmp_path / name).write_text(json.dumps({**document(counted(rows, like)), "reference": None}))
+        places.append(tmp_path / name)
+    for one, other in (places, places[::-1]):
+        (tmp_path / "other.json").write_bytes(other.read_bytes())
+        assert drift("--sketches", one, "--reference", tmp_path / "other.json", "--json") == 0
+        moved = {column["name"]: column for column in json.loads(capsys.readouterr().out)[0]["columns"]}
+        assert moved["features.wind"]["verdict"] == "moved"
+        assert moved["features.wind"]["psi"] == pytest.approx(1.0, abs=0.2)
+    assert drift("--sketches", places[0]) == 1
+    assert "--reference: say what to compare with" in capsys.readouterr().err
+    assert drift("--sketches", *places, "--reference", places[0]) == 1
+    assert "the sketches are of other kinds; give pods of one revision" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--sketches", "nowhere"], "--sketches nowhere: cannot be read (No such file or directory)"),
+        (["--sketches", "odd.json"], "--sketches odd.json: schema_version is None"),
+        (["--sketches", "http://127.0.0.1:9/sketches?token=x"], "--sketches http://127.0.0.1:9/sketches: cannot be"),
+        (["--log", "."], "--reference: say what the log is compared with"),
+    ],
+)
+def test_sketches_that_cannot_be_read(
+    tmp_path: Path,
+    options: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("odd.json").write_text("[]")
+    assert drift(*options) == 1
+    assert message in capsys.readouterr().err

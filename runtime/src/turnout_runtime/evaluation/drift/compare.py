@@ -1,6 +1,7 @@
 """Two windows of the log, column by column. Pure."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,9 +42,14 @@ class Shift:
 
     @property
     def verdict(self) -> Verdict:
-        """What it amounts to. Too small is a window in which chance alone may reach what counts as shifted."""
-        if (changed := self._missing()) is not None:
-            return changed
+        """What it amounts to, by its values or by those that are missing, whichever moved more.
+
+        Too small is a window in which chance alone may reach what counts as shifted.
+        """
+        found = self._values(), self._missing()
+        return min((one for one in found if one is not None), key=VERDICTS.index)
+
+    def _values(self) -> Verdict:
         if self.psi > self.by_chance and self.psi >= SHIFTED:
             return "moved" if self.psi >= MOVED else "shifted"
         return "too small" if self.by_chance > SHIFTED else "stable"
@@ -62,7 +68,11 @@ class Shift:
 def compare(reference: Columns, current: Columns) -> list[Shift]:
     """All columns that both windows have, those that moved most first; names of things are left out."""
     shared = (name for name in current if name in reference)
-    found = [shift for name in shared if (shift := _shift(name, reference[name], current[name])) is not None]
+    return ordered(shift for name in shared if (shift := _shift(name, reference[name], current[name])) is not None)
+
+
+def ordered(found: Iterable[Shift]) -> list[Shift]:
+    """Those that moved most first."""
     return sorted(found, key=lambda shift: (VERDICTS.index(shift.verdict), -_size(shift.psi), shift.name))
 
 
