@@ -170,9 +170,7 @@ def test_sketches_of_pods_are_compared(tmp_path: Path, before: Path, capsys: pyt
     places, grids = [], {"score": GridSketch(), "features.wind": GridSketch()}
     for name, seed, wind, own in (("stable", 5, 10.0, False), ("candidate", 6, 13.0, True)):
         rows = columns(weather(4000, seed=seed, wind=wind))
-        like = (
-            training(str(before), ("wind", "hour")) if own else {"score": GridSketch(), "features.wind": GridSketch()}
-        )
+        like = training(str(before), ("wind", "hour")) if own else grids
         (tmp_path / name).write_text(json.dumps({**document(counted(rows, like)), "reference": None}))
         places.append(tmp_path / name)
     for one, other in (places, places[::-1]):

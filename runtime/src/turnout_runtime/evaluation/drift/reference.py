@@ -30,6 +30,8 @@ def reference(place: str, during: Range = _ALL) -> Iterator[Record]:
     else:
         rows = (row for piece in blocks_of(path) for row in parsed(piece.payload, place))
         first = next(rows, None)
+        if first is None and path.stat().st_size:
+            raise EvaluationInvalid(f"{place} has a line that is not JSON: give JSON Lines, or a file of a log")
         if first is not None:
             whole = chain([first], rows)
             yield from whole if "schema_version" in first else map(_as_record, whole)
