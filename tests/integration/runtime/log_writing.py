@@ -19,7 +19,7 @@ def main() -> None:
     writer = LogWriter(LogFiles(Path(directory), 3_000_000, 1000), flush=float(flush))
     writer.start()
     for number in count(int(first)):
-        writer.put(b'{"n":%d,"pad":"%b"}\n' % (number, PAD[number % 7 > 0].encode()))
+        writer.put([b'{"n":%d,"pad":"%b"}\n' % (number, PAD[number % 7 > 0].encode())])
         os.write(1, b"%d\n" % number)
 
 

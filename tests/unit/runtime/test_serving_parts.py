@@ -91,7 +91,7 @@ def test_every_problem_has_a_type_of_its_own() -> None:
     assert {kind.slug: kind.http_status for kind in kinds} == {
         "workflow-failed": 500, "invalid-request": 400, "body-too-large": 413, "overloaded": 429, "timeout": 504,
         "draining": 503, "not-found": 404, "method-not-allowed": 405, "model-unavailable": 503,
-        "request-id-reused": 422,
+        "request-id-reused": 422, "feedback-not-kept": 503,
     }  # fmt: skip
 
 

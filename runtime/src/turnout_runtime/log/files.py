@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from turnout_runtime.log.read import blocks_of, log_files
-from turnout_runtime.log.segments import HEADER, KINDS, Kind, Segment, frame, moment, segment_of
+from turnout_runtime.log.segments import HEADER, KINDS, Kind, Segment, header, moment, segment_of
 
 __all__ = ["DirectoryFull", "LogFiles", "log_files"]
 _MOST = 1024  # files, however small: they are sealed by age, too
@@ -61,31 +61,31 @@ class LogFiles:
         """Bytes of the longest line that fits."""
         return self._max_bytes - HEADER
 
-    @property
-    def room(self) -> int:
-        """Bytes of lines that still fit in the current segment."""
-        return self.longest - self._size if self._file is not None else self.longest
-
     def append(self, lines: Sequence[bytes]) -> None:
-        """Write the lines (together at most `longest` bytes) as one block.
+        """Write the lines as one block: see `append_block`."""
+        self.append_block(b"".join(lines), len(lines))
+
+    def append_block(self, payload: bytes | memoryview, rows: int) -> None:
+        """Write so many lines, of at most `longest` bytes, as one block.
 
         Raises `OSError`, `DirectoryFull` among them, and leaves nothing of them then.
         """
-        block = frame(lines)
+        head = header(payload, rows)
+        size = len(head) + len(payload)
         with self._lock:
-            if self._file is None or len(block) > self._max_bytes - self._size or not os.fstat(self._file).st_nlink:
+            if self._file is None or size > self._max_bytes - self._size or not os.fstat(self._file).st_nlink:
                 self._begin()  # also where somebody has deleted it
             assert self._file is not None
             try:
-                self._write(self._file, block)
+                self._write(self._file, head, payload)
                 if self._sync:
                     os.fdatasync(self._file)
             except OSError:
                 self._undo()
                 raise
-            self._size += len(block)
-            self._rows += len(lines)
-            self.written_bytes += len(block)
+            self._size += size
+            self._rows += rows
+            self.written_bytes += size
 
     def seal_old(self) -> None:
         """Seal the current segment if it is old enough."""
@@ -99,10 +99,12 @@ class LogFiles:
             self._seal()
 
     @staticmethod
-    def _write(file: int, block: bytes) -> None:
-        rest = memoryview(block)
-        while rest:
-            rest = rest[os.write(file, rest) :]
+    def _write(file: int, head: bytes, payload: bytes | memoryview) -> None:
+        written = os.writev(file, (head, payload))
+        if written < len(head) + len(payload):
+            rest = memoryview(head + bytes(payload))[written:]
+            while rest:
+                rest = rest[os.write(file, rest) :]
 
     def _undo(self) -> None:
         """Cut off a block that was written in part; readers skip one that refuses even that."""

@@ -67,7 +67,12 @@ class Block(NamedTuple):
 def frame(lines: Sequence[bytes]) -> bytes:
     """The lines, each with its newline, as a block."""
     payload = b"".join(lines)
-    return b"#%d %d %08x\n" % (len(lines), len(payload), crc32(payload)) + payload
+    return header(payload, len(lines)) + payload
+
+
+def header(payload: bytes | memoryview, rows: int) -> bytes:
+    """What comes before so many lines in a block."""
+    return b"#%d %d %08x\n" % (rows, len(payload), crc32(payload))
 
 
 def blocks(file: BinaryIO, start: int = 0) -> Iterator[Block]:

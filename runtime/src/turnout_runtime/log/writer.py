@@ -1,24 +1,25 @@
 """Takes records from the event loop and writes them in a thread of its own.
 
-The loop never waits: what does not fit in the buffer, or cannot be written, is dropped and counted. Each counter and
-each end of the buffer belongs to one of the two threads, so there is no lock between them. Only with a flush interval
-of 0 is a record written at once, by whoever brings it.
+The loop never waits for the disk: what does not fit in the buffer, or cannot be written, is dropped and counted. Each
+counter belongs to one of the two threads. Only with a flush interval of 0 is a record written at once, by whoever
+brings it.
 """
 
 import errno
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 
+from turnout_runtime.log.batches import Batches
 from turnout_runtime.log.files import DirectoryFull, LogFiles
 from turnout_runtime.log.recover import recover
 from turnout_runtime.telemetry.throttle import Throttle
 
 _log = logging.getLogger("turnout.log")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_CHUNK = 1024**2
+_BLOCK = 256 * 1024  # bytes: few system calls, and little for the caches
 _IDLE = 0.5  # seconds between looks at segments' ages where nothing waits to be written
 REASONS = ("buffer_full", "disk_bound", "disk_full", "io_error", "not_encodable", "record_too_large")
 BUFFER = 32 * 1024**2
@@ -32,10 +33,10 @@ class LogWriter:
     """
 
     def __init__(self, files: LogFiles, buffer_bytes: int = BUFFER, *, flush: float = 0.2, loss: bool = False) -> None:
-        self._files, self._limit, self._flush, self._loss = files, buffer_bytes, flush, loss
-        self._lines: deque[bytes] = deque()
-        self._added = self._removed = 0
+        self._files, self._flush, self._loss = files, flush, loss
         self._wake, self._stopped = threading.Event(), False
+        self._longest = files.longest
+        self._batches = Batches(min(_BLOCK, files.longest), buffer_bytes, self._wake.set)
         self._since = time.monotonic()
         self._throttle = Throttle(10.0)
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
@@ -55,19 +56,16 @@ class LogWriter:
         """Recover what dead writers left, and begin to write."""
         self._thread.start()
 
-    def put(self, line: bytes) -> None:
-        """Take one record, newline included; never raises, and waits only where it is to be written at once."""
-        if len(line) > self._files.longest:
-            self.drop("record_too_large")
-        elif self.immediate:
-            self._append([line])
-        elif self._added - self._removed + len(line) > self._limit:
-            self.drop("buffer_full")
-        else:
-            self._added += len(line)
-            self._lines.append(line)
-            if self._added - self._removed > self._limit // 2:
-                self._wake.set()
+    def put(self, lines: Sequence[bytes]) -> None:
+        """Take records, each with its newline; never raises, and waits only where they are to be written at once."""
+        if max(map(len, lines), default=0) > self._longest:
+            self.drop("record_too_large", sum(len(line) > self._longest for line in lines))
+            lines = [line for line in lines if len(line) <= self._longest]
+        if self.immediate:
+            for line in lines:
+                self._append(line, 1)
+        elif refused := self._batches.put(lines):
+            self.drop("buffer_full", refused)
 
     def drop(self, reason: str, count: int = 1) -> None:
         """Count records that are lost."""
@@ -92,12 +90,12 @@ class LogWriter:
     @property
     def buffered_bytes(self) -> int:
         """Bytes that wait to be written."""
-        return self._added - self._removed
+        return self._batches.held
 
     @property
     def lag(self) -> float:
         """Seconds, at most, for which the oldest record has waited to be written; 0 when none does."""
-        return time.monotonic() - self._since if self._added != self._removed else 0.0
+        return time.monotonic() - self._since if self._batches.held else 0.0
 
     def close(self, timeout: float) -> bool:
         """Write what is left, for at most `timeout` seconds; whether all of it was taken to the files."""
@@ -133,28 +131,17 @@ class LogWriter:
 
     def _drain(self) -> None:
         began = time.monotonic()
-        while self._lines:
-            lines = self._take()
-            self._append(lines)
-            self._removed += sum(map(len, lines))
+        while (batch := self._batches.take()) is not None:
+            self._append(batch.payload, batch.rows)
+            self._batches.done(batch)
         self._since = began
 
-    def _append(self, lines: Sequence[bytes]) -> None:
+    def _append(self, payload: bytes | memoryview, rows: int) -> None:
         try:
-            self._files.append(lines)
-            self.written += len(lines)
+            self._files.append_block(payload, rows)
+            self.written += rows
         except OSError as error:
-            self._failed(len(lines), error)
-
-    def _take(self) -> list[bytes]:
-        """The next lines that fit in the current segment; in the next one, if none does."""
-        first, room = self._lines.popleft(), self._files.room
-        left = min(_CHUNK, room if len(first) <= room else self._files.longest) - len(first)
-        lines = [first]
-        while self._lines and len(self._lines[0]) <= left:
-            left -= len(self._lines[0])
-            lines.append(self._lines.popleft())
-        return lines
+            self._failed(rows, error)
 
     def _failed(self, count: int, error: OSError) -> None:
         full = "disk_full" if error.errno in _FULL else "io_error"

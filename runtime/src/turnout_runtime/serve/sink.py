@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator, Sequence
 
 from turnout_runtime.log.privacy import Privacy
 from turnout_runtime.log.record import Encoder, Identity
@@ -43,7 +44,7 @@ class PredictionSink:
     def __call__(self, prediction: Prediction) -> None:
         """Count it, log its record, and tell what failed, at most once a second for each type of error: soon."""
         if self._immediate:
-            self._take(prediction)
+            self._take((prediction,))
             return
         if not self._fresh:
             asyncio.get_running_loop().call_soon(self._tell_all)
@@ -51,27 +52,32 @@ class PredictionSink:
 
     def _tell_all(self) -> None:
         fresh, self._fresh = self._fresh, []
+        self._take(fresh)
+
+    def _take(self, fresh: Sequence[Prediction]) -> None:
+        """One thing after the other for all of them, for the same reason."""
         for prediction in fresh:
-            self._take(prediction)
-
-    def _take(self, prediction: Prediction) -> None:
-        self._metrics.observe(prediction)
+            self._metrics.observe(prediction)
         if self._sketch is not None:
-            self._sketch(prediction)
+            for prediction in fresh:
+                self._sketch(prediction)
         if self._records is not None:
-            self._record(prediction, self._records)
-        if prediction.status == "error" and prediction.error is not None:
-            self._tell(prediction, "prediction failed", prediction.error)
+            self._records.put(list(self._lines(fresh, self._records)))
+        for prediction in fresh:
+            if prediction.status == "error" and prediction.error is not None:
+                self._tell(prediction, "prediction failed", prediction.error)
 
-    def _record(self, prediction: Prediction, records: LogWriter) -> None:
-        if self._sample < 1.0 and not sampled(prediction, self._sample):
-            records.sampled_out += 1
-            return
-        try:
-            records.put(self._encode(prediction))
-        except (TypeError, ValueError, RecursionError) as error:  # odd things in facts or features
-            records.drop("not_encodable")
-            self._tell(prediction, "record not encodable", error)
+    def _lines(self, fresh: Sequence[Prediction], records: LogWriter) -> Iterator[bytes]:
+        encode, sample = self._encode, self._sample
+        for prediction in fresh:
+            if sample < 1.0 and not sampled(prediction, sample):
+                records.sampled_out += 1
+                continue
+            try:
+                yield encode(prediction)
+            except (TypeError, ValueError, RecursionError) as error:  # odd things in facts or features
+                records.drop("not_encodable")
+                self._tell(prediction, "record not encodable", error)
 
     def _tell(self, prediction: Prediction, message: str, error: BaseException) -> None:
         kind = type(error).__name__

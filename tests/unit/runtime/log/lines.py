@@ -31,7 +31,7 @@ def write(files: LogFiles, numbered: Iterable[int], size: int = 100) -> LogWrite
     """All of them, and the end."""
     writer = LogWriter(files)
     for number in numbered:
-        writer.put(line(number, size))
+        writer.put([line(number, size)])
     writer.start()
     assert writer.close(5)
     return writer

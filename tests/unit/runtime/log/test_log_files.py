@@ -122,7 +122,8 @@ class SmallDisk(LogFiles):
 
     space = 250
 
-    def _write(self, file: int, block: bytes) -> None:
+    def _write(self, file: int, head: bytes, payload: bytes | memoryview) -> None:
+        block = head + bytes(payload)
         os.write(file, block[: self.space])
         if len(block) > self.space:
             raise OSError(errno.ENOSPC, "No space left on device")
