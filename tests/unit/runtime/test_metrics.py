@@ -23,6 +23,7 @@ from turnout_runtime.predict.build import dataplane
 from turnout_runtime.predict.dataplane import Dataplane
 from turnout_runtime.predict.prediction import Prediction
 from turnout_runtime.predict.route import Route
+from turnout_runtime.serve.drift.begin import DriftMetrics
 from turnout_runtime.serve.metrics import ServingMetrics
 from turnout_runtime.serve.metrics.feedback import FeedbackCounts
 from turnout_runtime.ship.backlog import Backlog
@@ -165,6 +166,7 @@ async def test_callers_cannot_grow_the_metrics_without_end(metrics: ServingMetri
 def test_the_document_lists_each_metric_and_no_other(metrics: ServingMetrics, tmp_path: Path) -> None:
     registry = CollectorRegistry()
     registry.register(metrics)
+    registry.register(DriftMetrics(lambda: ({}, {})))
     registry.register(ShipMetrics(Backlog(tmp_path, Sinks((), ()), ProgressFiles(tmp_path)), {}))
     told = set(re.findall(r"^# TYPE (\S+)", generate_latest(registry).decode(), re.MULTILINE))
     listed = set(re.findall(r"^\| `(turnout_[a-z_]+)`", DOCUMENT.read_text(), re.MULTILINE))
