@@ -8,12 +8,12 @@ from turnout_runtime.analysis.statistics import Estimate
 from turnout_runtime.analysis.statistics.calibration import Bin
 from turnout_runtime.analysis.text import bar, columns
 
-_FIGURES = (
+FIGURES = (
     ("base_rate", "base rate"), ("auc", "AUC"), ("brier", "Brier"), ("calibration_error", "ECE"),
     ("intercept", "intercept"), ("slope", "slope"), ("precision", "precision"), ("recall", "recall"),
     ("reward", "reward"),
 )  # fmt: skip
-_WORDS = dict(_FIGURES)
+_WORDS = dict(FIGURES)
 _BAR = 20
 
 
@@ -21,7 +21,7 @@ def table(report: Report) -> list[str]:
     """A line for each group; figures that no group has are left out."""
     if not report.groups:
         return ["no answers"]
-    figures = [(name, word) for name, word in _FIGURES
+    figures = [(name, word) for name, word in FIGURES
                if any(getattr(found, name).value is not None for _, found in report.groups)]  # fmt: skip
     timed = any(group.start is not None for group, _ in report.groups)
     head = ("revision", "arm", "kind", *(["from"] if timed else []), "n", "labelled", *(word for _, word in figures))
@@ -76,7 +76,7 @@ def _missing(report: Report) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     labels, rewards = (any(getattr(q, name) for _, q in report.groups) for name in ("labelled", "rewarded"))
     for group, quality in report.groups:
-        for name, word in _FIGURES:
+        for name, word in FIGURES:
             estimate: Estimate = getattr(quality, name)
             if estimate.note and (rewards if name == "reward" else labels):
                 place = " ".join(_name(group, group.start is not None))

@@ -66,6 +66,11 @@ class LogSource:
     def feedback(self, connection: Any) -> bool:
         """Make the view `feedback` likewise; whether there is any file of it."""
         self._view(connection, "feedback", _TYPED)
+        return self.has_feedback
+
+    @property
+    def has_feedback(self) -> bool:
+        """Whether there is any file of feedback."""
         return any(file.kind == "feedback" for file in self.found)
 
     def unreadable(self, connection: Any) -> int:

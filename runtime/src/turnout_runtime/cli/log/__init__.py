@@ -10,6 +10,7 @@ from turnout_runtime.cli.log import (
     prune,
     quality,
     query,
+    report,
     ship,
     show,
     tail,
@@ -17,7 +18,7 @@ from turnout_runtime.cli.log import (
 )
 from turnout_runtime.cli.parsers import Groups
 
-_ACTIONS = (cat, show, tail, query, labels, quality, export, feedback, ship, prune, forget, compact, verify)
+_ACTIONS = (cat, show, tail, query, labels, quality, report, export, feedback, ship, prune, forget, compact, verify)
 
 
 def add_commands(groups: Groups) -> None:
