@@ -165,13 +165,19 @@ def test_feedback_through_the_gateway_arrives_beside_the_predictions(served):
     eventually(arrived, 20, every=1.0)
 
 
-def test_a_secret_that_is_missing_is_the_sinks_trouble_and_not_the_pods(namespace, served, bundles):
+def test_a_secret_that_is_missing_is_the_sinks_trouble_and_losses_are_told(namespace, served, bundles):
     where = {**served.store.sink, "secretRef": {"name": "missing"}}
-    log = {"rotate": {"age": "1s"}, "sinks": [{"name": "lake", "objectStore": where}]}
+    log = {"rotate": {"size": "16Ki", "keep": 2, "age": "1s"}, "sinks": [{"name": "lake", "objectStore": where}]}
     namespace.apply(model_deployment("n", bundles["echo"][1], predictionLog=log), routing_policy("n", arm("main", "n")))
     namespace.wait_ready("md", "n")
     namespace.wait_ready("rp", "n")
-    assert post(f"{served.url.removesuffix('m')}n/predict", {"context": {}})[0] == 200
+    url = f"{served.url.removesuffix('m')}n/predict"
+    assert post(url, {"context": {}})[0] == 200
     said = namespace.wait_condition("md", "n", "LogDelivering", "SinkUnavailable", 60)
     assert "sink lake of 1 of 1 pods" in said["message"]
+    with Traffic(url) as traffic:
+        said = namespace.wait_condition("md", "n", "LogDelivering", "DroppingRecords", 60)
+    assert "rows lost in 5 minutes in 1 of 1 pods (disk_bound): the sinks take less than is logged" in said["message"]
+    assert "; sink lake of 1 of 1 pods" in said["message"]
+    assert traffic.tally.failures == []
     assert namespace.condition("md", "n", "Ready")["status"] == "True"
