@@ -21,7 +21,8 @@ _KIND = (
 _REQUEST = "hash(p.namespace, p.objective, p.request_id)"
 _COLUMNS = (
     f"{_KIND} AS kind, p.revision, p.arm, p.time, p.score, p.decision, p.propensity,"
-    f" coalesce(p.shadow, false) AS shadow, {_REQUEST} AS request"
+    f" coalesce(p.shadow, false) AS shadow, {_REQUEST} AS request, coalesce(p.sample_rate, 1) AS sample_rate,"
+    " CASE WHEN p.entity_id IS NULL THEN hash(p.prediction_id) ELSE hash(p.entity_id) END AS entity"
 )
 
 
@@ -80,8 +81,16 @@ class Answers:
         """Answers that cannot be weighted."""
         return int(one(self._connection, "SELECT count(*) FROM joined WHERE NOT coalesce(propensity > 0, false)")[0])
 
+    @property
+    def sampled(self) -> bool:
+        """Whether some records stand for several requests."""
+        return bool(one(self._connection, "SELECT coalesce(min(sample_rate) < 1, false) FROM joined")[0])
+
     def groups(self, window: Window | None, positive: str | None, weighted: bool) -> Iterator[tuple[Group, Rows]]:
-        """Each group with its rows, by kind, revision, arm and time; weighted ones only with a propensity."""
+        """Each group with its rows, by kind, revision, arm and time; weighted ones only with a propensity.
+
+        Rows of a sampled log weigh 1 / sample_rate, those that are weighted also 1 / propensity.
+        """
         start = "NULL" if window is None else f"strftime(date_trunc('{window}', time), '%Y-%m-%dT%H:%MZ')"
         where = "coalesce(propensity > 0, false)" if weighted else "true"
         rows = f"SELECT *, {start} AS start FROM joined WHERE {where}"
@@ -94,9 +103,9 @@ class Answers:
         decided = "NULL" if positive is None else f"decision = {literal(positive)}"
         figures = ", ".join(f"coalesce(CAST({sql} AS DOUBLE), 'NaN') AS {name}" for name, sql in (
             ("score", "score"), ("label", "label"), ("reward", "reward"), ("positive", decided),
-            ("weight", "1 / propensity")))  # fmt: skip
-        cursor = self._connection.execute(f"SELECT g, {figures} FROM ({rows}) r JOIN groups ON {same}")
-        yield from self._slices(cursor.fetchnumpy(), weighted)
+            ("weight", f"1 / (sample_rate{' * propensity' if weighted else ''})")))  # fmt: skip
+        cursor = self._connection.execute(f"SELECT g, entity, {figures} FROM ({rows}) r JOIN groups ON {same}")
+        yield from self._slices(cursor.fetchnumpy(), weighted or self.sampled)
 
     def _slices(self, columns: Any, weighted: bool) -> Iterator[tuple[Group, Rows]]:
         number = np.asarray(columns.pop("g"))

@@ -17,7 +17,8 @@ from turnout_runtime.errors import LogInvalid
 class Report:
     """Groups by kind, revision, arm and window; differences of each whole group to the `baseline`.
 
-    `unweighted` is the number of answers that were left out because they have no propensity.
+    `unweighted` is the number of answers that were left out because they have no propensity. `sampled` says that rows
+    weigh 1 / sample_rate.
     """
 
     groups: list[tuple[Group, Quality]]
@@ -26,6 +27,7 @@ class Report:
     positive: str | None
     weighted: bool
     unweighted: int
+    sampled: bool = False
 
     def document(self) -> dict[str, Any]:
         """Everything, as JSON has it."""
@@ -33,6 +35,7 @@ class Report:
             "positive_decision": self.positive,
             "weighted": self.weighted,
             "without_propensity": self.unweighted,
+            "sampled": self.sampled,
             "groups": [{**asdict(group), **asdict(found)} for group, found in self.groups],
             "baseline": self.baseline and asdict(self.baseline),
             "differences": [{**asdict(group), **{name: asdict(each) for name, each in found.items()}}
@@ -63,7 +66,7 @@ def report(join: Join, wanted: Wanted) -> Report:
     ]  # fmt: skip
     return Report(
         measured, baseline and baseline[0], compared, positive, wanted.weighted,
-        answers.without_propensity() if wanted.weighted else 0,
+        answers.without_propensity() if wanted.weighted else 0, answers.sampled,
     )  # fmt: skip
 
 
@@ -81,7 +84,7 @@ def _together(parts: list[Rows]) -> Rows:
         return parts[0]
     weights = [part.weights for part in parts if part.weights is not None]
     columns = {name: np.concatenate([getattr(part, name) for part in parts])
-               for name in ("score", "label", "reward", "positive")}  # fmt: skip
+               for name in ("score", "label", "reward", "positive", "entity")}  # fmt: skip
     return Rows(**columns, weights=np.concatenate(weights) if weights else None)
 
 

@@ -52,6 +52,11 @@ def notes(report: Report) -> Iterator[str]:
     if report.weighted:
         left_out = f"; {report.unweighted:,} answers without one are left out" if report.unweighted else ""
         yield f"weighted by 1 / propensity{left_out}"
+    if report.sampled:
+        yield "the log keeps a sample: answers weigh 1 / sample_rate"
+    if clustered := [(group, found) for group, found in report.groups if 0 < found.entities < found.labelled]:
+        most, group = max((found.labelled / found.entities, _name(group, False)) for group, found in clustered)
+        yield f"entities repeat (up to {most:.1f} labels each, {' '.join(group)}): intervals are of entities"
     for note, where in _missing(report).items():
         yield f"{note}: {', '.join(where)}"
 

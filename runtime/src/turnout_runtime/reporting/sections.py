@@ -135,7 +135,7 @@ def _psi(shift: Shift) -> float:
 
 
 def _share(share: float, expected: float | None) -> str:
-    return percent(share) if expected is None else f"{percent(share)} of {percent(expected)}"
+    return percent(share) if expected is None else f"{percent(share)}, expected {percent(expected)}"
 
 
 def _ends(view: Overview) -> tuple[float, float]:

@@ -9,12 +9,13 @@ from sklearn.metrics import brier_score_loss, precision_score, recall_score, roc
 from tests.unit.runtime.analysis.logs import record, write_csv, write_log
 
 from turnout_runtime.analysis import report_text
-from turnout_runtime.analysis.groups import Group
+from turnout_runtime.analysis.groups import Answers, Group
 from turnout_runtime.analysis.join import joining
 from turnout_runtime.analysis.labels import LabelFile
 from turnout_runtime.analysis.quality import Quality
 from turnout_runtime.analysis.report import Report, Wanted, report
 from turnout_runtime.analysis.source import LogSource
+from turnout_runtime.analysis.statistics.rates import share
 from turnout_runtime.errors import LogInvalid
 
 COUNT = 400
@@ -146,6 +147,41 @@ def test_what_cannot_be_measured_says_so(tmp_path: Path) -> None:
         said = report(join, Wanted(weighted=True))
     assert (said.unweighted, said.groups[0][1].answers) == (4, 1)
     assert "4 answers without one are left out" in "\n".join(report_text.notes(said))
+
+
+def test_answers_to_the_same_entity_are_not_independent(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    score = rng.random(100)
+    late = rng.random(100) < score
+    records = [record(f"p{n}", score=float(score[n % 100]), entity_id=f"e{n % 100}") for n in range(300)]
+    log = write_log(
+        tmp_path / "log", [{**each, "entity_id": None} if n < 3 else each for n, each in enumerate(records)]
+    )
+    file = write_csv(tmp_path / "l.csv", "prediction_id,label", [(f"p{n}", int(late[n % 100])) for n in range(300)])
+    with joining(LogSource([log]), LabelFile(str(file))) as join:
+        said = report(join, Wanted())
+    quality = said.groups[0][1]
+    assert (quality.labelled, quality.entities) == (300, 103)
+    widths = [quality.base_rate.high - quality.base_rate.low]  # type: ignore[operator]
+    alone = share(late.astype(float))
+    assert widths[0] == pytest.approx(alone.high - alone.low, rel=0.1)  # type: ignore[operator]
+    assert "entities repeat (up to 2.9 labels each, delay-1 main answer): intervals are of entities" in "\n".join(
+        report_text.notes(said)
+    )
+
+
+def test_a_sampled_log_is_weighed(tmp_path: Path) -> None:
+    records = [record(f"p{n}", score=0.5, sample_rate=0.25 if n % 2 else 1.0) for n in range(100)]
+    log = write_log(tmp_path / "log", records)
+    file = write_csv(tmp_path / "l.csv", "prediction_id,label", [(f"p{n}", n % 2) for n in range(100)])
+    with joining(LogSource([log]), LabelFile(str(file))) as join:
+        said = report(join, Wanted())
+    assert said.groups[0][1].base_rate.value == pytest.approx(0.8)
+    assert "the log keeps a sample: answers weigh 1 / sample_rate" in report_text.notes(said)
+    with joining(LogSource([log]), LabelFile(str(file))) as join:
+        (_, rows), *_ = Answers(join).groups(None, None, weighted=True)
+    assert rows.weights is not None
+    assert sorted(set(rows.weights)) == pytest.approx([1 / 0.9, 4 / 0.9])
 
 
 def test_nothing_to_measure(tmp_path: Path) -> None:

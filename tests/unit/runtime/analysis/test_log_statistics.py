@@ -218,6 +218,51 @@ def test_mean_share_and_slope_intervals_cover() -> None:
     coverage(slopes)
 
 
+def test_intervals_of_entities_cover_where_those_of_rows_do_not() -> None:
+    """60 entities with 1 to 12 answers each, alike in score and label: what is told again tells little."""
+    rng = np.random.default_rng(6)
+    truth = float(stats.norm.cdf(1 / 2**0.5))
+    covers: dict[str, list[bool]] = {name: [] for name in ("auc", "share", "mean", "slope", "naive auc", "naive share")}
+    for _ in range(RUNS):
+        of = np.repeat(np.arange(60), rng.integers(1, 13, 60))
+        label = (rng.random(60) < 0.5).astype(float)[of]
+        score = rng.normal(label[np.unique(of, return_index=True)[1]])[of] + rng.normal(0, 0.01, len(of))
+        chance = rng.beta(2, 3, 60)[of]
+        late = (rng.random(60) < chance[np.unique(of, return_index=True)[1]]).astype(float)[of]
+        covers["auc"].append(covered(auc(score, label, clusters=of), truth))
+        covers["naive auc"].append(covered(auc(score, label), truth))
+        covers["share"].append(covered(share(label, clusters=of), 0.5))
+        covers["naive share"].append(covered(share(label), 0.5))
+        covers["mean"].append(covered(mean(score, clusters=of), 0.5))
+        covers["slope"].append(covered(recalibration(chance, late, clusters=of)[1], 1.0))
+    rates = {name: float(np.mean(found)) for name, found in covers.items()}
+    assert rates["naive auc"] < 0.65
+    assert rates["naive share"] < 0.65
+    assert all(0.92 < rates[name] < 0.97 for name in ("auc", "share", "mean", "slope")), rates
+
+
+@given(SEEDS, st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_each_row_a_cluster_is_as_without(seed: int, weighted: bool) -> None:
+    scores, labels, weights = sample(seed)
+    chosen, alone = weights if weighted else None, np.arange(len(scores))
+    for figure in (mean, share):
+        plain, clustered = figure(labels, chosen), figure(labels, chosen, clusters=alone)
+        assert (clustered.low, clustered.high) == pytest.approx((plain.low, plain.high), rel=0.02)
+    pairs = zip(
+        recalibration(scores, labels, chosen), recalibration(scores, labels, chosen, clusters=alone), strict=True
+    )
+    assert all(one.variance == pytest.approx(two.variance) for one, two in pairs)
+    one, two = auc(scores, labels, chosen), auc(scores, labels, chosen, clusters=alone)
+    assert two.variance == pytest.approx(one.variance, rel=0.05)
+
+
+def test_too_few_entities_say_so() -> None:
+    labels, of = np.tile([1.0, 0.0], 50), np.repeat(np.arange(5), 20)
+    assert mean(labels, clusters=of).note == "too little data: 5 entities, 30 needed"
+    assert auc(np.arange(100.0), labels, clusters=of).note == "too little data: 5 entities, 10 needed"
+
+
 def test_newcombes_intervals_cover_also_small_shares() -> None:
     rng = np.random.default_rng(4)
     runs = [tuple(share((rng.random(n) < p).astype(float)) for n, p in ((80, 0.15), (60, 0.05))) for _ in range(RUNS)]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from turnout_runtime.analysis.statistics.estimate import LEVEL, Array, Estimate, normal_quantile
+from turnout_runtime.analysis.statistics.estimate import LEVEL, Array, Clusters, Estimate, normal_quantile
 from turnout_runtime.analysis.statistics.rates import share, too_few
 
 BINS = 10
@@ -26,7 +26,12 @@ class Bin:
 
 
 def reliability(
-    scores: Array, labels: Array, weights: Array | None = None, bins: int = BINS, level: float = LEVEL
+    scores: Array,
+    labels: Array,
+    weights: Array | None = None,
+    bins: int = BINS,
+    level: float = LEVEL,
+    clusters: Clusters | None = None,
 ) -> list[Bin]:
     """Bins of about the same number of rows each, equal scores together; empty ones are left out.
 
@@ -41,7 +46,8 @@ def reliability(
             part = None if weights is None else weights[rows]
             weight = float(rows.sum() if part is None else part.sum())
             middle = float(np.average(scores[rows], weights=part))
-            found.append(Bin(int(rows.sum()), weight, middle, share(labels[rows], part, level)))
+            among = None if clusters is None else clusters[rows]
+            found.append(Bin(int(rows.sum()), weight, middle, share(labels[rows], part, level, among)))
     return found
 
 
@@ -56,12 +62,17 @@ def expected_error(bins: list[Bin]) -> float:
 
 
 def recalibration(
-    scores: Array, labels: Array, weights: Array | None = None, level: float = LEVEL
+    scores: Array,
+    labels: Array,
+    weights: Array | None = None,
+    level: float = LEVEL,
+    clusters: Clusters | None = None,
 ) -> tuple[Estimate, Estimate]:
     """Intercept and slope of the logistic regression of labels on logit(score): 0 and 1 when calibrated.
 
     Cox (1958), by Newton's method. A slope below 1 is overconfidence. Wald intervals with the sandwich variance
-    (Huber 1967, White 1982), which also holds for weights. Scores at 0 and 1 are moved inside by 1e-12.
+    (Huber 1967, White 1982), which also holds for weights, and summed over clusters for those. Scores at 0 and 1 are
+    moved inside by 1e-12.
     """
     fewest = int(min(labels.sum(), len(labels) - labels.sum()))
     if fewest < FEWEST:
@@ -73,7 +84,7 @@ def recalibration(
         note = "all scores are equal"
         return Estimate(note=note), Estimate(note=note)
     weight = np.ones(len(scores)) if weights is None else weights / weights.mean()
-    fitted = _fit(design, labels, weight)
+    fitted = _fit(design, labels, weight, clusters)
     if fitted is None:
         note = "the scores separate the labels completely"
         return Estimate(note=note), Estimate(note=note)
@@ -86,7 +97,7 @@ def recalibration(
     return intercept, slope
 
 
-def _fit(design: Array, labels: Array, weight: Array) -> tuple[Array, Array] | None:
+def _fit(design: Array, labels: Array, weight: Array, clusters: Clusters | None) -> tuple[Array, Array] | None:
     """Coefficients and their covariance, by Newton's method with halved steps; None when there is no maximum."""
     rate = float(weight @ labels / weight.sum())
     coefficients = np.array([np.log(rate / (1 - rate)), 0.0])
@@ -100,7 +111,10 @@ def _fit(design: Array, labels: Array, weight: Array) -> tuple[Array, Array] | N
         step = np.linalg.solve(information, design.T @ residuals)
         if float(np.abs(step).max()) < _CONVERGED:
             inverse = np.linalg.inv(information)
-            meat = design.T @ (design * (residuals**2)[:, None])
+            scored = design * residuals[:, None]
+            if clusters is not None:
+                scored = np.stack([np.bincount(clusters, weights=column) for column in scored.T], axis=1)
+            meat = scored.T @ scored
             return coefficients, inverse @ meat @ inverse
         for _ in range(_HALVINGS):
             found = _log_likelihood(design, labels, weight, coefficients + step)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[np.float64]
+Clusters: TypeAlias = NDArray[np.int64]
 LEVEL = 0.95
 
 
@@ -48,6 +49,18 @@ def effective(weights: Array | None, count: int) -> float:
         return float(count)
     squares = float(np.sum(weights**2))
     return float(np.sum(weights)) ** 2 / squares if squares else 0.0
+
+
+def variance_of_sum(parts: Array, clusters: Clusters | None) -> tuple[float, int]:
+    """The variance of a sum of parts whose mean is 0, and how many independent parts it consists of: rows or clusters.
+
+    With n - 1, as of a sample: c / (c - 1) times the squares of each cluster's sum.
+    """
+    sums, count = parts, len(parts)
+    if clusters is not None:
+        sums = np.bincount(clusters, weights=parts).astype(np.float64)
+        count = int(np.count_nonzero(np.bincount(clusters)))
+    return float(sums @ sums) * count / max(1, count - 1), count
 
 
 def difference(a: Estimate, b: Estimate, level: float = LEVEL) -> Estimate:

@@ -5,17 +5,21 @@ import numpy as np
 from turnout_runtime.analysis.statistics.estimate import (
     LEVEL,
     Array,
+    Clusters,
     Estimate,
     effective,
     normal_quantile,
     student_quantile,
+    variance_of_sum,
 )
 
 FEWEST = 30
 """Fewer (effective) rows give no interval of a mean: its distribution may be far from normal."""
 
 
-def mean(values: Array, weights: Array | None = None, level: float = LEVEL) -> Estimate:
+def mean(
+    values: Array, weights: Array | None = None, level: float = LEVEL, clusters: Clusters | None = None
+) -> Estimate:
     """The mean with Student's interval; weighted: Hájek's ratio and its linearised variance.
 
     Särndal, Swensson and Wretman (1992), 5.7. Used for rewards, and for the Brier score, which is the mean of
@@ -26,22 +30,37 @@ def mean(values: Array, weights: Array | None = None, level: float = LEVEL) -> E
         return Estimate(note=too_few(count, FEWEST, "rows"))
     share = np.full(len(values), 1 / len(values)) if weights is None else weights / weights.sum()
     value = float(share @ values)
-    variance = float(share**2 @ (values - value) ** 2) * len(values) / (len(values) - 1)
+    variance, parts = variance_of_sum(share * (values - value), clusters)
+    if parts < FEWEST:
+        return Estimate(note=too_few(parts, FEWEST, "entities"))
+    count = min(count, parts)
     half = student_quantile(count - 1, level) * variance**0.5
     return Estimate(value, value - half, value + half, variance)
 
 
-def share(hits: Array, weights: Array | None = None, level: float = LEVEL) -> Estimate:
+def share(
+    hits: Array, weights: Array | None = None, level: float = LEVEL, clusters: Clusters | None = None
+) -> Estimate:
     """The share of ones with Wilson's interval (Wilson 1927), which holds for few rows and for rare ones, too.
 
-    Weighted it is Wilson's with the effective number of rows (Korn and Graubard 1998 do the same to Clopper-Pearson).
+    Weighted or in clusters it is Wilson's with the effective number of rows (Korn and Graubard 1998 do the same to
+    Clopper-Pearson): as many as give the same variance, if those are fewer.
     """
     if not len(hits):
         return Estimate(note="no rows")
     count = effective(weights, len(hits))
     value = float(np.mean(hits) if weights is None else weights @ hits / weights.sum())
+    if clusters is not None:
+        count = min(count, _as_good_as(hits, value, weights, clusters))
     low, high = wilson(value, count, level)
     return Estimate(value, low, high, value * (1 - value) / count)
+
+
+def _as_good_as(hits: Array, value: float, weights: Array | None, clusters: Clusters) -> float:
+    """How many independent rows would tell as much of a share; all alike, no more than there are clusters."""
+    part = np.full(len(hits), 1 / len(hits)) if weights is None else weights / weights.sum()
+    variance, count = variance_of_sum(part * (hits - value), clusters)
+    return value * (1 - value) / variance if variance > 0 else float(count)
 
 
 def wilson(value: float, count: float, level: float = LEVEL) -> tuple[float, float]:
