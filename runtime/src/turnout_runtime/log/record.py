@@ -172,6 +172,6 @@ def _milliseconds(prediction: Prediction) -> dict[str, float | None]:
     """Stages in milliseconds, cut off at whole microseconds."""
     stages: dict[str, float | None] = {"queue": None, "facts": None, "features": None, "model": None, "decide": None}
     for stage, seconds in prediction.stages.items():
-        stages[stage] = int(seconds * 1e6) / 1e3
-    stages["total"] = int(prediction.total * 1e6) / 1e3
+        stages[stage] = seconds * 1e6 // 1 / 1e3
+    stages["total"] = prediction.total * 1e6 // 1 / 1e3
     return stages
