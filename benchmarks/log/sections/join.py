@@ -92,4 +92,5 @@ def rows(result: Result) -> Iterator[Row]:
             judged = title in JUDGED and name == "Parquet"
             row = f"{title}, from {name}"
             yield at_most(row, seconds, SECONDS, "s") if judged else info(row, seconds, "s")
+            yield info("  CPU time", median_of([cost.cpu for cost in costs.get(title, [])]), "s")
             yield at_most("  peak memory", peak, MEMORY, "MiB") if judged else info("  peak memory", peak, "MiB")

@@ -27,7 +27,7 @@ SHIPPER = 256.0
 """MiB that the shipper has at most."""
 _LOG = {"maxFileBytes": FILE_BYTES, "maxFiles": FILES, "maxAgeSeconds": 5.0, "shipped": True}
 _REQUESTS = 2000
-_BEFORE = 5  # bursts
+_AROUND = 5  # bursts before the stall, and as many after it
 _BURST = 10  # seconds
 _CATCHING_UP = 180.0
 _SETTLED = 1.0  # seconds after the last answer until its row is written
@@ -45,9 +45,12 @@ class Sample:
 
 @dataclass
 class Result:
-    """`caught_up`: seconds from the sink's return until nothing was left to deliver, with no load."""
+    """`around`: before the stall and after it.
 
-    before: list[Burst] = field(default_factory=list)
+    `caught_up`: seconds from the sink's return until nothing was left to deliver, with no load.
+    """
+
+    around: list[Burst] = field(default_factory=list)
     stalled: list[Burst] = field(default_factory=list)
     ordinary: list[Sample] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
@@ -73,15 +76,20 @@ def measure(bench: Bench, result: Result) -> None:
         server.ready(asked[0])
         shipper.wait_until(shipper.is_up, 30.0)
         messages = server.messages(asked)
-        press(server, messages, core, bench.connections, WARMING_SECONDS)
+        _load(bench, server, messages, WARMING_SECONDS)
         with step("full load"), sampled(lambda: _sample(server, shipper), result.ordinary, 1.0):
-            for _ in range(_BEFORE):
-                result.before.append(press(server, messages, core, bench.connections, bench.seconds))
+            result.around.extend(
+                press(server, messages, core, bench.connections, bench.seconds) for _ in range(_AROUND)
+            )
         with step(f"full load, and the sink stalls for {bench.minutes:g} min") as current:
             _stall(bench, store, server, shipper, messages, result, current)
         with step("the sink is back"):
             result.caught_up = _caught_up(shipper)
-        time.sleep(_SETTLED)
+        with step("full load again"):
+            result.around.extend(
+                press(server, messages, core, bench.connections, bench.seconds) for _ in range(_AROUND)
+            )
+            _caught_up(shipper)
         result.counts = counts(server.metrics())
         result.delivered = int(shipper.metrics().total("turnout_log_delivered_rows_total", sink=SINK))
         server.stop()
@@ -105,12 +113,16 @@ def _stall(
         with sampled(lambda: _sample(server, shipper), result.samples, 1.0):
             while (left := bench.minutes * 60 - (time.monotonic() - started)) > 0:
                 seconds = max(1, min(_BURST, round(left)))
-                result.stalled.append(press(server, messages, bench.cores.load, bench.connections, seconds))
+                result.stalled.append(_load(bench, server, messages, seconds))
                 current.note = f"{result.stalled[-1].rate:,.0f}/s"
         result.lag = shipper.metrics().total("turnout_log_lag_seconds", sink=SINK)
     finally:
         store.signal(signal.SIGCONT)
     result.seconds = time.monotonic() - started
+
+
+def _load(bench: Bench, server: Turnout, messages: list[bytes], seconds: int) -> Burst:
+    return press(server, messages, bench.cores.load, bench.connections, seconds)
 
 
 def _made(directory: Path) -> Path:
@@ -134,17 +146,17 @@ def _caught_up(shipper: Shipper) -> float | None:
 
 
 def rows(result: Result) -> Iterator[Row]:
-    bursts = result.before + result.stalled
-    rates = [median_of([burst.rate for burst in phase]) for phase in (result.before, result.stalled)]
-    cpu = [median_of([burst.cpu for burst in phase]) for phase in (result.before, result.stalled)]
-    p99 = [median_of([burst.p99 for burst in phase]) for phase in (result.before, result.stalled)]
+    bursts = result.around + result.stalled
+    rates = [median_of([burst.rate for burst in phase]) for phase in (result.around, result.stalled)]
+    cpu = [median_of([burst.cpu for burst in phase]) for phase in (result.around, result.stalled)]
+    p99 = [median_of([burst.p99 for burst in phase]) for phase in (result.around, result.stalled)]
     yield info("other people's work meanwhile", median_of([burst.others for burst in bursts]), "cores")
     yield info("sink stalled at full load", result.seconds, "s")
-    yield info("  throughput before", rates[0], "/s")
-    yield at_least("  throughput over that before", ratio(rates[1], rates[0]), 0.95, "×")
-    yield info("  CPU per request over that before", ratio(cpu[1], cpu[0]), "×")
-    yield info("  p99 before", p99[0], "ms")
-    yield info("  p99 over that before", ratio(p99[1], p99[0]), "×")
+    yield info("  throughput before and after", rates[0], "/s")
+    yield at_least("  throughput over that", ratio(rates[1], rates[0]), 0.95, "×")
+    yield info("  CPU per request over that", ratio(cpu[1], cpu[0]), "×")
+    yield info("  p99 before and after", p99[0], "ms")
+    yield info("  p99 over that", ratio(p99[1], p99[0]), "×")
     failed = sum(burst.failed for burst in result.stalled) if result.stalled else None
     yield at_most("  requests failed", failed, 0)
     yield from _memory(result)
