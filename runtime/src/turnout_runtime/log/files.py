@@ -10,10 +10,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from turnout_runtime.log.read import blocks_of, log_files
+from turnout_runtime.log.read import blocks_of
 from turnout_runtime.log.segments import HEADER, KINDS, Kind, Segment, header, moment, segment_of
 
-__all__ = ["DirectoryFull", "LogFiles", "log_files"]
 _MOST = 1024  # files, however small: they are sealed by age, too
 
 
