@@ -8,4 +8,4 @@ from turnout_runtime.log.writer import LogWriter
 
 writer = LogWriter(LogFiles(TARGET, 64 * 2**20, 64))
 writer.start()
-time_it(lambda row: writer.put(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)), lambda: writer.close(30.0))
+time_it(lambda row: writer.put([orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)]), lambda: writer.close(30.0))
