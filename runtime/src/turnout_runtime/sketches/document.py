@@ -11,7 +11,7 @@ import numpy as np
 from turnout_runtime.sketches.bins import bins_of
 from turnout_runtime.sketches.category import CategorySketch
 from turnout_runtime.sketches.compare import Sketch, rows_of
-from turnout_runtime.sketches.grid import GridSketch
+from turnout_runtime.sketches.grid import LEVELS, GridSketch
 from turnout_runtime.sketches.number import NumberSketch
 
 SCHEMA_VERSION = 1
@@ -95,13 +95,20 @@ def _parsed(column: Mapping[str, Any]) -> Sketch:
         case "number":
             return NumberSketch(bins_of(column["edges"], column["coarse"]), _counts(column["counts"]), missing)
         case "grid":
-            cells = np.array(column["cells"], np.int64)
-            return GridSketch(column["level"], cells, np.array(_counts(column["counts"]), np.int64), missing)
+            return _grid(column["level"], column["cells"], _counts(column["counts"]), missing)
         case "category":
             counts = dict(zip(column["counts"], _counts(column["counts"].values()), strict=True))
             known = tuple(sorted(counts)) if column["fixed"] else None
             return CategorySketch(known, counts, _count(column["others"]), missing)
     raise ValueError(f"kind {column['kind']!r} is none of number, grid, category")
+
+
+def _grid(level: Any, cells: Sequence[Any], counts: Sequence[int], missing: int) -> GridSketch:
+    places = np.array(cells, np.int64)
+    ordered = len(places) == len(counts) and (np.diff(places) > 0).all()
+    if type(level) is not int or not 0 <= level <= LEVELS or not ordered:
+        raise ValueError(f"give a level of 0 to {LEVELS}, its cells in increasing order, and a count of each")
+    return GridSketch(level, places, np.array(counts, np.int64), missing)
 
 
 def _counts(values: Iterable[Any]) -> Sequence[int]:

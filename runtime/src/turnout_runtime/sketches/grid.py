@@ -12,7 +12,7 @@ some hundredth, of a handful of values each has a cell of its own.
 import numpy as np
 import numpy.typing as npt
 
-from turnout_runtime.sketches.bins import COARSE, LARGEST, Floats, edges_of
+from turnout_runtime.sketches.bins import COARSE, LARGEST, Flags, Floats, edges_of
 from turnout_runtime.sketches.histogram import Histogram
 from turnout_runtime.sketches.measures import Counts, Numbers
 from turnout_runtime.sketches.number import finite
@@ -32,15 +32,10 @@ class GridSketch:
     __slots__ = ("cells", "counts", "level", "missing")
 
     def __init__(self, level: int = 0, cells: Cells | None = None, counts: Counts | None = None, missing: int = 0):
-        """Empty, or with what was counted before: `cells` of that level in increasing order.
-
-        Raises `ValueError` for what cannot be: cells that are in no order, or not as many as there are counts.
-        """
+        """Empty, or with what was counted before: `cells` of that level in increasing order, and a count of each."""
         self.level, self.missing = level, missing
         self.cells: Cells = _NONE if cells is None else cells
         self.counts: Counts = _NONE if counts is None else counts
-        if not 0 <= level <= LEVELS or len(self.cells) != len(self.counts) or (np.diff(self.cells) <= 0).any():
-            raise ValueError(f"give a level of 0 to {LEVELS}, its cells in increasing order, and a count of each")
         self._fit()
 
     def observe(self, values: Numbers) -> None:
@@ -76,6 +71,8 @@ class GridSketch:
 
     def coarser(self, level: int) -> "GridSketch":
         """The same on a level that is not below its own."""
+        if level == self.level:
+            return self
         return GridSketch(level, *_coarser(self.cells, self.counts, level - self.level), self.missing)
 
     def histogram(self) -> Histogram:
@@ -119,12 +116,24 @@ def _added(cells: Cells, counts: Counts, others: Cells, more: Counts) -> tuple[C
     new = np.ones(len(others), np.bool_)
     inside = places < len(cells)
     new[inside] = cells[places[inside]] != others[inside]
-    known = ~new
     totals = counts.copy()
+    known = ~new
     totals[places[known]] += more[known]
-    if known.all():
+    at = places[new]
+    if not len(at):
         return cells, totals
-    return np.insert(cells, places[new], others[new]), np.insert(totals, places[new], more[new])
+    at += np.arange(len(at))
+    old = np.ones(len(cells) + len(at), np.bool_)
+    old[at] = False
+    return _woven(old, cells, others[new]), _woven(old, totals, more[new])
+
+
+def _woven(old: Flags, these: Counts, those: Counts) -> Counts:
+    """One array of these, where `old` says so, and those; `np.insert` takes twice the time."""
+    found = np.empty(len(old), np.int64)
+    found[old] = these
+    found[~old] = those
+    return found
 
 
 def _coarser(cells: Cells, counts: Counts, levels: int) -> tuple[Cells, Counts]:
