@@ -88,7 +88,7 @@ def test_a_failure_is_a_problem_and_a_record(echo: Runtime, body: Any, status: i
         ("POST", "/", 404),
         ("POST", "/v1/other/echo/predict", 404),
         ("POST", "/v1/demo/ECHO/predict", 404),
-        ("POST", "/v1/demo/echo/feedback", 404),
+        ("POST", "/v1/demo/echo/feedback", 422),
         ("GET", PREDICT, 405),
     ],
 )
