@@ -168,9 +168,10 @@ class LogFiles:
                 os.close(directory)
 
     def _make_room(self) -> None:
-        """For one more segment."""
+        """For one more segment. Those that others write count as full: they will be."""
         there = self._there()
-        total, most = sum(size for _, _, size in there), max(_MOST, self._max_files)
+        total = sum(max(size, self._max_bytes) if segment.open else size for segment, _, size in there)
+        most = max(_MOST, self._max_files)
         sealed = sorted((segment, path, size) for segment, path, size in there if not segment.open)
         count = len(there)
         while total > self._max_bytes * (self._max_files - 1) or count >= most:

@@ -109,6 +109,16 @@ def test_others_open_segments_are_never_pruned(tmp_path: Path) -> None:
     assert numbers(tmp_path) == [4]
 
 
+def test_what_others_will_write_has_its_place(tmp_path: Path) -> None:
+    """Several processes that fill their segments at the same time stay in bounds together."""
+    writers = [LogFiles(tmp_path, 1_000, 4, kind=kind) for kind in ("predictions", "feedback")]
+    most = 0
+    for number in range(200):
+        writers[number % 2].append([b"x" * 90 + b"\n"])
+        most = max(most, sum(path.stat().st_size for path in tmp_path.iterdir()))
+    assert 3_000 < most <= 4_000
+
+
 def test_a_deleted_segment_is_replaced(tmp_path: Path) -> None:
     files = LogFiles(tmp_path, 1000, 2)
     files.append([line(1)])
