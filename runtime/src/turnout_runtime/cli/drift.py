@@ -59,7 +59,8 @@ def _drifts(options: argparse.Namespace) -> "Iterator[Drift]":
     from turnout_runtime.evaluation.drift.reference import reference
     from turnout_runtime.evaluation.drift.report import Drift
     from turnout_runtime.evaluation.drift.sketched import is_sketches
-    from turnout_runtime.evaluation.records import records
+    from turnout_runtime.evaluation.records import log_at, records_of
+    from turnout_runtime.evaluation.sampling import even
     from turnout_runtime.evaluation.window import window
 
     if options.reference is None:
@@ -70,7 +71,8 @@ def _drifts(options: argparse.Namespace) -> "Iterator[Drift]":
     then, now = Range(options.reference_since, options.reference_until), Range(options.since, options.until)
     past, present = window(then, options.reference_where), window(now, options.where)
     before = columns(past.of(reference(options.reference, then)))
-    groups = grouped(present.of(records(options.log, now)), options.by)
+    source = log_at(options.log, now)
+    groups = grouped(even(source, lambda: present.of(records_of(source))), options.by)
     for option, found in (("reference", before), ("log", groups)):
         if not found:
             raise EvaluationInvalid(f"--{option}: no records there, or none in its window")
@@ -84,12 +86,14 @@ def _against_sketches(options: argparse.Namespace) -> "Iterator[Drift]":
     from turnout_runtime.errors import EvaluationInvalid
     from turnout_runtime.evaluation.drift.columns import grouped
     from turnout_runtime.evaluation.drift.sketched import counted, gathered
-    from turnout_runtime.evaluation.records import records
+    from turnout_runtime.evaluation.records import log_at, records_of
+    from turnout_runtime.evaluation.sampling import even
     from turnout_runtime.evaluation.window import window
 
     now = Range(options.since, options.until)
     before, _ = gathered("reference", [options.reference])
-    groups = grouped(window(now, options.where).of(records(options.log, now)), options.by)
+    source, present = log_at(options.log, now), window(now, options.where)
+    groups = grouped(even(source, lambda: present.of(records_of(source))), options.by)
     if not groups:
         raise EvaluationInvalid("--log: no records there, or none in its window")
     for group, found in groups.items():

@@ -15,15 +15,24 @@ Record = dict[str, Any]
 _ALL = Range()
 
 
-def records(places: Sequence[str | Path], during: Range = _ALL, option: str = "--log") -> Iterator[Record]:
-    """All records of a log, segments first, oldest first; Parquet files of other hours than the range's are left out.
-
-    Raises `EvaluationInvalid` for a place that is none, and for a line that is no record.
-    """
+def log_at(places: Sequence[str | Path], during: Range = _ALL, option: str = "--log") -> LogSource:
+    """The log at some places; raises `EvaluationInvalid` naming the option for one that is none."""
     try:
-        source = LogSource(places, during)
+        return LogSource(places, during)
     except LogInvalid as error:
         raise EvaluationInvalid(f"{option} {error}") from None
+
+
+def records(places: Sequence[str | Path], during: Range = _ALL) -> Iterator[Record]:
+    """All records of a log; raises `EvaluationInvalid` for a place that is none."""
+    yield from records_of(log_at(places, during))
+
+
+def records_of(source: LogSource) -> Iterator[Record]:
+    """All records, segments first, oldest first; Parquet files of other hours than the range's are left out.
+
+    Raises `EvaluationInvalid` for a line that is no record.
+    """
     for path in source.lines:
         yield from _in_segment(path)
     if any(file.parquet for file in source.found):

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from turnout_runtime.analysis.database import database
+from turnout_runtime.analysis.database import database, one
 from turnout_runtime.analysis.source import LogSource
 from turnout_runtime.evaluation.drift.columns import columns
 from turnout_runtime.evaluation.drift.compare import Shift, compare
@@ -15,7 +15,7 @@ from turnout_runtime.evaluation.drift.reference import reference
 from turnout_runtime.offline.sql import literal
 
 SAMPLE = 50_000
-_FIELDS = "epoch_us(time) / 1e6 AS t, score, decision, features, context, sample_rate"
+_FIELDS = "epoch_us(time) / 1e6 AS t, score, decision, features, context"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,12 @@ class Moved:
 def moved(source: LogSource, objective: str | None, place: str | None, middle: float) -> Moved:
     """Against the log or table at `place`, or of the second half of the range (from `middle` on) against the first."""
     where = "NOT coalesce(shadow, false)" + ("" if objective is None else f" AND objective = {literal(objective)}")
+    rate = "coalesce(sample_rate, 1)"
     with database() as connection:
         source.view(connection, {"features": "JSON"} if source.segmented else {})  # text is quicker read than a map
+        (least,) = one(connection, f"SELECT min({rate}) FROM predictions WHERE {where}")
+        if least is not None and least < 1:  # records kept at a higher rate are thinned out, as for drift
+            where += f" AND hash(prediction_id) / 2.0**64 < {least} / {rate}"
         rows = list(_sample(connection, where, SAMPLE if place else 2 * SAMPLE))
     if place is not None:
         return Moved(compare(columns(islice(reference(place), SAMPLE)), columns(rows)), place)

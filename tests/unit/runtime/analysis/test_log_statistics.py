@@ -101,6 +101,7 @@ def test_means_are_scipys(seed: int) -> None:
 
 
 @given(st.integers(1, 300), st.floats(0, 1))
+@settings(deadline=None)
 def test_shares_are_scipys(count: int, part: float) -> None:
     hits = np.zeros(count)
     hits[: round(part * count)] = 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from turnout_runtime.errors import TooLittleOverlap
@@ -131,6 +131,7 @@ def test_a_policy_that_ran_is_estimated_by_its_own_mean(seed: int) -> None:
 
 
 @given(st.integers(0, 1000), st.floats(-5, 5), st.floats(0.1, 5))
+@settings(deadline=None)
 def test_snips_and_dr_move_with_the_rewards(seed: int, add: float, times: float) -> None:
     """IPS does not: what is added to all rewards moves it by the mean weight."""
     made = world(seed, rows=60)

@@ -7,7 +7,8 @@ from typing import Any
 
 from turnout_runtime.analysis.places import Range
 from turnout_runtime.errors import EvaluationInvalid
-from turnout_runtime.evaluation.records import Record, parsed, records
+from turnout_runtime.evaluation.records import Record, log_at, parsed, records_of
+from turnout_runtime.evaluation.sampling import even
 from turnout_runtime.evaluation.tables import table_rows
 from turnout_runtime.log.read import blocks_of
 from turnout_runtime.objectstore import is_remote
@@ -22,7 +23,8 @@ def reference(place: str, during: Range = _ALL) -> Iterator[Record]:
     """
     path = Path(place)
     if is_remote(place) or path.is_dir():
-        yield from records([place], during, "--reference")
+        source = log_at([place], during, "--reference")
+        yield from even(source, lambda: records_of(source))
     elif not path.is_file():
         raise EvaluationInvalid(f"--reference {path}: no such file or directory")
     elif path.suffix != ".jsonl":
