@@ -36,6 +36,9 @@ def test_the_runtime_accepts_the_bundle(bundle: Bundle, tmp_path: Path) -> None:
     assert manifest.card["replayed_on"].endswith(f"AUC {bundle.replay.auc:.4f}, Brier {bundle.replay.brier:.4f}")
     assert manifest.models["delay"].sha256
     assert (tmp_path / "schemas" / "request.json").is_file()
+    assert held.reference is not None
+    assert list(held.reference) == ["score", *(f"features.{name}" for name in held.workflow.feature_names)]
+    assert (tmp_path / "reference.json").stat().st_size < 20 * 1024
 
 
 def test_the_digest_is_that_of_the_packed_files(bundle: Bundle) -> None:
