@@ -66,7 +66,8 @@ def _evaluation(options: argparse.Namespace) -> "Evaluation":
     from turnout_runtime.evaluation.policy.evaluate import Demand, evaluate_decisions, evaluate_split
     from turnout_runtime.evaluation.policy.rewards import read_rewards, rewards_in_log
     from turnout_runtime.evaluation.policy.targets import parse_weights
-    from turnout_runtime.evaluation.records import records
+    from turnout_runtime.evaluation.records import log_at, records_of
+    from turnout_runtime.evaluation.sampling import even
     from turnout_runtime.evaluation.window import window
 
     during = Range(options.since, options.until)
@@ -74,7 +75,8 @@ def _evaluation(options: argparse.Namespace) -> "Evaluation":
         rewards = read_rewards(options.rewards, options.reward)
     else:
         rewards = rewards_in_log(options.log, during, options.reward)
-    log = window(during, options.where).of(records(options.log, during))
+    source, chosen = log_at(options.log, during), window(during, options.where)
+    log = even(source, lambda: chosen.of(records_of(source)))
     demand = Demand(options.level, options.min_effective)
     if options.bundle is not None:
         propensity = options.propensity and tuple(options.propensity.split("."))
