@@ -22,6 +22,7 @@ SLOW = {
     "test_policy_estimates.py",
     "test_replay_pages.py",
     "test_serving_fuzz.py",
+    "test_sketches_in_a_pod.py",
 }
 
 
