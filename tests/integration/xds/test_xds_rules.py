@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 import pytest_asyncio
 from tests.integration.xds.envoy import Envoy
-from tests.integration.xds.world import BODY, HEADER, World, policy
+from tests.integration.xds.world import BODY, COOKIE, HEADER, World, policy
 
 from turnout_operator.plan.explain import Request, answer
 from turnout_operator.plan.routes import ArmRoute, Condition, PolicyRoute, RuleRoute, Sticky
@@ -20,6 +20,7 @@ HEADERS = ("x-region", "x-age", "x-device")
 QUERY = ("tier", "q")
 FIELDS = ("context.tier", "context.age", "device")
 TEXTS = ("eu", "eu-west", "uk", "gold", "a.b|c", "17", "18", "42", "x y", "é")
+COOKIES = ("customer={}", "a=b; customer={}", 'customer="{}"; x', "customer=; customer={}", "customer=é{}")
 PLAIN = ("eu", "eu-west", "uk", "gold", "17", "18", "42")
 
 
@@ -60,7 +61,7 @@ def random_policy(name: str, seed: int, sticky: Sticky | None) -> PolicyRoute:
     return replace(plain, rules=tuple(rule(dice, number, sticky is not None) for number in range(dice.randint(1, 6))))
 
 
-STICKY = (HEADER, BODY, HEADER, None)
+STICKY = (HEADER, BODY, COOKIE, None)
 POLICIES = {f"rules-{seed}": random_policy(f"rules-{seed}", seed, STICKY[seed % 4]) for seed in range(16)}
 
 
@@ -72,6 +73,11 @@ def request(dice: random.Random) -> Request:
     headers = {name: dice.choice(TEXTS[:-1]) for name in HEADERS if dice.random() < 0.6}
     if dice.random() < 0.8:
         headers["x-entity-id"] = f"customer-{dice.randrange(10_000)}"
+    if dice.random() < 0.8:
+        text = dice.choice(
+            ("customer={}", "a=b; customer={}", 'customer="{}"; x', "customer=; customer={}", "customer=é{}")
+        )
+        headers["cookie"] = text.format(dice.randrange(10_000))
     query = {name: quote(dice.choice(TEXTS), safe="") for name in QUERY if dice.random() < 0.6}
     context = {"tier": value(dice), "age": value(dice)}
     customer = {"customer": {"id": f"customer-{dice.randrange(10_000)}"}} if dice.random() < 0.8 else {}

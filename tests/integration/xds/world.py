@@ -20,6 +20,7 @@ from turnout_operator.xds.server import XdsServer
 
 HEADER = Sticky("header", "x-entity-id")
 BODY = Sticky("body", "customer.id")
+COOKIE = Sticky("cookie", "customer")
 
 
 def policy(

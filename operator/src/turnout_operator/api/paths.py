@@ -11,6 +11,7 @@ OWN_HEADER_RULE = Rule(
     lambda header: not header.startswith("x-turnout-"),
     reason="FieldValueForbidden",
 )
+COOKIE_RULE = matches(r"[A-Za-z0-9!#$%&*+.^_`|~-]+", "must be a cookie's name, for example customer")
 BODY_FIELD_RULE = matches(
     rf"{_WORD}(\.{_WORD}){{0,3}}",
     "must be a path of up to 4 names in the JSON body, for example entity_id or context.user.id",

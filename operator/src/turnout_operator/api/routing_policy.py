@@ -8,7 +8,7 @@ from turnout_operator.api.arms import TOTAL, WEIGHTLESS_RULE, WEIGHTS_RULE, Arm,
 from turnout_operator.api.common import Duration, at_most
 from turnout_operator.api.conditions import Condition
 from turnout_operator.api.meta import API_VERSION, LABEL, LABEL_MESSAGE, Resource, SpecModel, StatusModel, one_of
-from turnout_operator.api.paths import BODY_FIELD_RULE, HEADER_RULE, OWN_HEADER_RULE
+from turnout_operator.api.paths import BODY_FIELD_RULE, COOKIE_RULE, HEADER_RULE, OWN_HEADER_RULE
 from turnout_operator.api.rules import COHORT_KEY_RULE, COHORT_NUMBER_RULE, RULE_ARMS_RULE, RoutingRule
 from turnout_operator.api.schema import Column, ListMap, Names, Rule, matches
 
@@ -18,17 +18,23 @@ class StickyBy(SpecModel):
 
     RULES: ClassVar = (
         one_of(
-            {"header": lambda sticky: sticky.header, "bodyField": lambda sticky: sticky.body_field},
-            "give exactly one of stickyBy.header and stickyBy.bodyField",
+            {
+                "header": lambda sticky: sticky.header,
+                "cookie": lambda sticky: sticky.cookie,
+                "bodyField": lambda sticky: sticky.body_field,
+            },
+            "give exactly one of stickyBy.header, stickyBy.cookie and stickyBy.bodyField",
         ),
     )
 
     header: Annotated[str, Field(max_length=128), HEADER_RULE, OWN_HEADER_RULE] | None = None
-    """Name of the request header that holds the entity's id, in lower case. Exactly one of header and bodyField is
-    given."""
+    """Name of the request header that holds the entity's id, in lower case. Exactly one of header, cookie
+    and bodyField is given."""
+    cookie: Annotated[str, Field(max_length=128), COOKIE_RULE] | None = None
+    """Name of the cookie that holds the entity's id. Exactly one of header, cookie and bodyField is given."""
     body_field: Annotated[str, Field(max_length=256), BODY_FIELD_RULE] | None = None
     """Dotted path of up to 4 names in the JSON body that holds the entity's id, for example entity_id. Exactly one of
-    header and bodyField is given."""
+    header, cookie and bodyField is given."""
 
 
 class RoutingPolicySpec(SpecModel):

@@ -8,6 +8,7 @@ from typing import Any
 import xxhash
 
 from turnout_operator.plan.branches import Share, branches
+from turnout_operator.plan.cookies import entity_in
 from turnout_operator.plan.routes import TOTAL_WEIGHT, Condition, PolicyRoute, Sticky
 
 _VALID_ID = re.compile(r"[!-~]([ -~]*[!-~])?")
@@ -68,6 +69,8 @@ def _holder(shares: tuple[Share, ...], cohort: int) -> Share:
 def _entity(sticky: Sticky | None, request: Request) -> str | None:
     if sticky is None:
         return None
+    if sticky.kind == "cookie":
+        return entity_in(request.headers.get("cookie", ""), sticky.name)
     return request.headers.get(sticky.name) if sticky.kind == "header" else _text(_field(request.body, sticky.name))
 
 

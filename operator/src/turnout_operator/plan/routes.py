@@ -27,9 +27,9 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Sticky:
-    """Where the entity id of a request is found: a header name, or a dotted path in the JSON body."""
+    """Where the entity id of a request is found: the name of a header or cookie, or a dotted path in the JSON body."""
 
-    kind: Literal["header", "body"]
+    kind: Literal["header", "cookie", "body"]
     name: str
 
 

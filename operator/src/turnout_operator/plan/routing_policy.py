@@ -146,7 +146,9 @@ def _facts(arms: Iterable[ArmRoute]) -> list[Any]:
 def _sticky(sticky: StickyBy | None) -> Sticky | None:
     if sticky is None:
         return None
-    return Sticky("header", sticky.header) if sticky.header else Sticky("body", str(sticky.body_field))
+    if sticky.header:
+        return Sticky("header", sticky.header)
+    return Sticky("cookie", sticky.cookie) if sticky.cookie else Sticky("body", str(sticky.body_field))
 
 
 def _timeout(policy: RoutingPolicy, arms: Sequence[ArmPlan], targets: Mapping[str, Target]) -> float:

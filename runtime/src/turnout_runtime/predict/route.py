@@ -7,6 +7,7 @@ import xxhash
 
 from turnout_runtime.predict.claims import HEADER as CALLER
 from turnout_runtime.predict.claims import claims_of
+from turnout_runtime.predict.cookies import entity_in
 
 COHORTS = 10_000
 _NONE: Mapping[str, str] = {}
@@ -40,6 +41,8 @@ def route_of(objective: str, headers: Mapping[str, str], logged: Sequence[str] =
     """Read the headers; what is absent or malformed becomes None. `logged` names those to log, in lower case."""
     get = headers.get
     entity, salt, traceparent = get("x-turnout-entity"), get("x-turnout-objective"), get("traceparent")
+    if entity is None and (name := get("x-turnout-entity-cookie")) is not None:
+        entity = entity_in(get("cookie", ""), name)
     return Route(
         objective,
         _text(get("x-turnout-arm")),

@@ -7,6 +7,7 @@ LISTENER = "gateway"
 METADATA = "turnout"
 ENTITY_KEY = "entity_id"
 ENTITY_HEADER = "x-turnout-entity"
+COOKIE_HEADER = "x-turnout-entity-cookie"
 JSON_TO_METADATA = "turnout.json_to_metadata"
 ENTITY_FROM_BODY = "turnout.entity_from_body"
 MAX_BODY_BYTES = 4 * 1024 * 1024

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
+from turnout_operator.plan.cookies import pattern
 from turnout_operator.plan.routes import Condition, Sticky
 from turnout_operator.xds.render import JsonMap
 from turnout_operator.xds.render.listener import ENTITY_KEY, METADATA
@@ -40,6 +41,16 @@ def bad_id(sticky: Sticky, headers: Sequence[JsonMap]) -> JsonMap:
     present = _metadata(ENTITY_KEY, {"present_match": True})
     invalid = _metadata(ENTITY_KEY, {"string_match": valid}, invert=True)
     return {"headers": [*headers], "dynamic_metadata": [present, invalid]}
+
+
+def has_cookie(sticky: Sticky) -> JsonMap:
+    """A header matcher for requests with a cookie that is an entity's id."""
+    return {"name": "cookie", "string_match": {"safe_regex": {"regex": cookie_pattern(sticky.name)}}}
+
+
+def cookie_pattern(name: str) -> str:
+    """`plan.cookies.pattern` for RE2, whose characters are UTF-8 but for this one, which is any byte."""
+    return pattern(name, r"\C")
 
 
 def body_rules(sticky: Sticky | None, conditions: Iterable[Condition]) -> list[JsonMap]:

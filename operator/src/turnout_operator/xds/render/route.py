@@ -1,12 +1,19 @@
 """One policy's route table and the scope that selects it."""
 
 from collections.abc import Sequence
+from itertools import product
 
 from turnout_operator.plan.branches import branches
 from turnout_operator.plan.routes import PolicyRoute, Sticky
 from turnout_operator.xds.render import JsonMap, literal, set_header, typed
-from turnout_operator.xds.render.listener import ENTITY_FROM_BODY, ENTITY_HEADER, JSON_TO_METADATA, MAX_BODY_BYTES
-from turnout_operator.xds.render.match import bad_id, body_rules, matches, without_body
+from turnout_operator.xds.render.listener import (
+    COOKIE_HEADER,
+    ENTITY_FROM_BODY,
+    ENTITY_HEADER,
+    JSON_TO_METADATA,
+    MAX_BODY_BYTES,
+)
+from turnout_operator.xds.render.match import bad_id, body_rules, has_cookie, matches, without_body
 from turnout_operator.xds.render.problems import INVALID_ENTITY, METHOD_NOT_ALLOWED, NO_REVISION, direct_response
 from turnout_operator.xds.render.split import retry_policy, split, timeouts
 
@@ -68,16 +75,17 @@ def _feedback(policy: PolicyRoute) -> dict[str, object]:
 def _others(policy: PolicyRoute) -> list[dict[str, object]]:
     """The API document, the Open Inference Protocol and what else pods serve: any method, split like predictions.
 
-    An entity in a header sticks here too. One in the body doesn't: these bodies have another form. For rules, too, they
-    have no fields.
+    An entity in a header or cookie sticks here too. One in the body doesn't: these bodies have another form. For rules,
+    too, they have no fields.
     """
     path: JsonMap = {"prefix": f"/v1/{route_name(policy)}/"}
-    sticky = policy.sticky if policy.sticky and policy.sticky.kind == "header" else None
+    sticky = policy.sticky if policy.sticky and policy.sticky.kind != "body" else None
     return [*_refusals(path, sticky), *_answers(policy, path, sticky, (), {})]
 
 
 def _refusals(path: JsonMap, sticky: Sticky | None, headers: Sequence[JsonMap] = ()) -> list[dict[str, object]]:
-    if sticky is None:
+    """A bad cookie is none: people whom a page gave it can't correct it."""
+    if sticky is None or sticky.kind == "cookie":
         return []
     return [{"match": {**path, **bad_id(sticky, headers)}, **direct_response(INVALID_ENTITY)}]
 
@@ -96,17 +104,26 @@ def _answers(
         conditions = branch.conditions if read else without_body(branch.conditions)
         if conditions is None:
             continue
-        for more, seconds in times:
-            match = {**path, **matches(conditions, [*headers, *more])}
-            action = split(policy, branch.shares, sticky, seconds)
-            routes.append({"match": match, "route": action, **_hand_on(sticky, read)})
+        for (more, seconds), (has_id, key) in product(times, _entities(sticky)):
+            match = {**path, **matches(conditions, [*headers, *more, *has_id])}
+            action = split(policy, branch.shares, key, seconds)
+            routes.append({"match": match, "route": action, **_hand_on(key, read)})
     return routes
+
+
+def _entities(sticky: Sticky | None) -> list[tuple[tuple[JsonMap, ...], Sticky | None]]:
+    """Who sticks by what. Envoy would hash a Cookie header without the id whole, so those have routes of their own."""
+    if sticky is None or sticky.kind != "cookie":
+        return [((), sticky)]
+    return [((has_cookie(sticky),), sticky), ((), None)]
 
 
 def _hand_on(sticky: Sticky | None, read: JsonMap) -> JsonMap:
     """Route fields that give the entity id to the pod and switch on the filters that read the body."""
     if sticky is None or sticky.kind == "body":
         return read
+    if sticky.kind == "cookie":  # Envoy has nothing to cut it out with: the pod does
+        return {"request_headers_to_add": [set_header(COOKIE_HEADER, literal(sticky.name))], **read}
     return {"request_headers_to_add": [set_header(ENTITY_HEADER, f"%REQ({sticky.name})%")], **read}
 
 

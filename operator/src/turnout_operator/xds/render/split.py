@@ -6,6 +6,7 @@ from turnout_operator.plan.branches import Share
 from turnout_operator.plan.routes import PolicyRoute, Sticky
 from turnout_operator.xds.render import JsonMap, literal, set_header, typed
 from turnout_operator.xds.render.listener import ENTITY_HEADER
+from turnout_operator.xds.render.match import cookie_pattern
 
 _IDLE_SECONDS = 300.0
 
@@ -55,6 +56,9 @@ def retry_policy() -> dict[str, object]:
 def _hash_policy(policy: PolicyRoute, sticky: Sticky) -> dict[str, object]:
     """The salt gives every objective its own cohorts: cohort = xxh64("<ns>/<objective>:<id>") % 10000."""
     salt = f"{policy.key.namespace}/{policy.objective}:".replace("\\", "\\\\")
+    if sticky.kind == "cookie":
+        cookie = {"pattern": {"regex": f"^{cookie_pattern(sticky.name)}$"}, "substitution": salt + r"\1\2"}
+        return {"header": {"header_name": "cookie", "regex_rewrite": cookie}}
     rewrite = {"pattern": {"regex": "^(.*)$"}, "substitution": salt + r"\1"}
     name = sticky.name if sticky.kind == "header" else ENTITY_HEADER
     return {"header": {"header_name": name, "regex_rewrite": rewrite}}
