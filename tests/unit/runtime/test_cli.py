@@ -70,4 +70,4 @@ def test_log_cat_prints_whole_rows_and_stops_quietly(tmp_path: Path) -> None:
 
 def test_log_cat_without_a_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["log", "cat", str(tmp_path / "absent")]) == 1
-    assert "No such file" in capsys.readouterr().err
+    assert "there is no such folder" in capsys.readouterr().err

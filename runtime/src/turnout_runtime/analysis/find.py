@@ -22,6 +22,14 @@ def find(source: LogSource, field: str, value: str) -> list[Record]:
     return [*_in_lines(source, field, value), *_in_parquet(source, field, value)]
 
 
+def lines(source: LogSource) -> Iterator[bytes]:
+    """All predictions as whole lines of JSON, several at a time; segments first, oldest first."""
+    for path in source.lines:
+        yield from (block.payload for block in blocks_of(path))
+    for text in _rows(source, "true"):
+        yield f"{text}\n".encode()
+
+
 def feedback_on(source: LogSource, prediction_id: str) -> list[Record]:
     """What came back about a prediction under its id, oldest first: time, received, label, reward, source as text."""
     times = (f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%fZ') AS {name}" for name in ("time", "received"))
@@ -59,10 +67,15 @@ def parsed(line: bytes) -> Record | None:
 
 
 def _in_parquet(source: LogSource, field: str, value: str) -> Iterator[Record]:
+    yield from map(orjson.loads, _rows(source, f"{quoted(field)} = {literal(value)}"))
+
+
+def _rows(source: LogSource, where: str) -> Iterator[str]:
+    if not source.has_parquet:
+        return
     with database() as connection:
-        paths = source.parquet(connection, "predictions")
-        for text in as_json(connection, paths, f"{quoted(field)} = {literal(value)}") if paths else ():
-            yield orjson.loads(text)
+        if paths := source.parquet(connection, "predictions"):
+            yield from as_json(connection, paths, where)
 
 
 def as_json(connection: Any, paths: Sequence[Path], where: str) -> Iterator[str]:

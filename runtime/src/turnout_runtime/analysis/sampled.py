@@ -14,7 +14,7 @@ def is_sampled(source: LogSource) -> bool:
     """Whether any record may stand for several requests; a quick look, which at worst says so of one that is not."""
     if any(_RATE.search(block.payload) for path in source.lines for block in blocks_of(path)):
         return True
-    if not any(file.parquet for file in source.found):
+    if not source.has_parquet:
         return False
     with database() as connection:
         paths = source.parquet(connection, "predictions")

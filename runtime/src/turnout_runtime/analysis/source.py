@@ -69,6 +69,11 @@ class LogSource:
         return self.has_feedback
 
     @property
+    def has_parquet(self) -> bool:
+        """Whether there is any Parquet file of predictions."""
+        return any(_is(file, "predictions", True) for file in self.found)
+
+    @property
     def has_feedback(self) -> bool:
         """Whether there is any file of feedback."""
         return any(file.kind == "feedback" for file in self.found)

@@ -35,7 +35,7 @@ def records_of(source: LogSource) -> Iterator[Record]:
     """
     for path in source.lines:
         yield from _in_segment(path)
-    if any(file.parquet for file in source.found):
+    if source.has_parquet:
         yield from _in_parquet(source)
 
 
