@@ -14,6 +14,7 @@ SLOW = {
     "test_log_kills.py",
     "test_log_shipping.py",
     "test_log_statistics.py",
+    "test_log_upkeep.py",
     "test_model_formats.py",
     "test_model_overload.py",
     "test_offline_parts.py",
@@ -22,6 +23,7 @@ SLOW = {
     "test_policy_estimates.py",
     "test_replay_pages.py",
     "test_serving_fuzz.py",
+    "test_xds_explain.py",
     "test_sketches_in_a_pod.py",
 }
 
