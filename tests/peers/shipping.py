@@ -40,7 +40,7 @@ class Log:
     def write(self, count: int) -> None:
         """So many rows, of about 500 bytes."""
         for number in range(self.rows, self.rows + count):
-            self._writer.put(_row(number))
+            self._writer.put([_row(number)])
         self.rows += count
         eventually(lambda: self._writer.written == self.rows, "the rows are written")
 
