@@ -85,9 +85,12 @@ class Seen:
         )  # fmt: skip
 
     def traffic(self) -> dict[str, Points]:
-        """Requests a second over time, by kind."""
-        bucket = self.overview.bucket
-        return self._grouped(f"SELECT kind, {self._start}, sum(w) / {bucket} FROM live GROUP BY ALL ORDER BY 2")
+        """Requests a second over time, by kind; steps that the range has in part count for the part."""
+        view = self.overview
+        covered = f"least(start + {view.bucket}, {view.last}) - greatest(start, {view.first})"
+        rate = f"sum(w) / greatest({covered}, {view.bucket} / 4)"
+        rows = f"SELECT kind, {self._start} AS start, w FROM live"
+        return self._grouped(f"SELECT kind, start, {rate} FROM ({rows}) GROUP BY kind, start ORDER BY start")
 
     def split(self) -> list[Split]:
         """Arms with traffic, the largest first. A propensity is that of its policy version."""

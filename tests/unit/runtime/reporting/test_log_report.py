@@ -100,8 +100,11 @@ def test_its_numbers_are_those_of_the_log(tmp_path: Path) -> None:
     view, (traffic, split, latency, fallbacks, facts, (scores, width)) = seen(write_log(tmp_path, rows()))
     assert (view.records, view.requests, view.shadows, view.sampled) == (COUNT + 1, COUNT, 1, False)
     assert view.kinds == {"ok": 98, "fallback": 10, "error": 12}
-    for kind, points in traffic.items():
-        assert sum(rate for _, rate in points) * view.bucket == pytest.approx(view.kinds[kind])
+    minutes = [sum(dict(points).get(start, 0.0) for points in traffic.values()) for start, _ in traffic["ok"]]
+    assert (view.bucket, minutes[:-1]) == (30, pytest.approx([4 / 30] * 29))
+    assert minutes[-1] == pytest.approx(
+        4 / 7.5
+    )  # of which the range has the very beginning, and a quarter is the least
     assert [(each.arm, each.share, each.expected) for each in split] == [
         ("main", 0.75, pytest.approx(0.7)), ("next", 0.25, pytest.approx(0.3))]  # fmt: skip
     assert all(each.low < each.share < each.high for each in split)
