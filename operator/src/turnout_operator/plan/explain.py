@@ -14,7 +14,9 @@ from turnout_operator.plan.routes import TOTAL_WEIGHT, Condition, PolicyRoute, S
 _VALID_ID = re.compile(r"[!-~]([ -~]*[!-~])?")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_HEXADECIMAL = re.compile(r"[+-]?0[xX]([0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)([pP][+-]?[0-9]+)?")
 _INT64 = 2**63
+_LARGEST = 1.7e308
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Answer:
 
 def answer(route: PolicyRoute, request: Request) -> Answer:
     """What the gateway does with a prediction's request. Assumes that all gateways have confirmed the route."""
+    request = _received(request)
     entity = _entity(route.sticky, request)
     if entity is not None and not _VALID_ID.fullmatch(entity):
         return Answer(entity, None, (), "the entity id must be printable ASCII without blanks at its ends")
@@ -50,6 +53,12 @@ def answer(route: PolicyRoute, request: Request) -> Answer:
         return Answer(None, None, branch.shares)
     cohort = cohort_of(route, entity)
     return Answer(entity, cohort, (_holder(branch.shares, cohort),))
+
+
+def _received(request: Request) -> Request:
+    """The request as rules see it: blanks around a header's value are not part of it (RFC 9110, section 5.5)."""
+    headers = {name: text.strip(" \t") for name, text in request.headers.items()}
+    return Request(headers, request.query, request.body if _readable(request.body) else None)
 
 
 def cohort_of(route: PolicyRoute, entity: str) -> int:
@@ -84,7 +93,7 @@ def _holds(condition: Condition, request: Request) -> bool:
         return _in_range(condition, _number(found)) if condition.test == "range" else _compares(condition, _text(found))
     text = (request.headers if condition.source == "header" else request.query).get(condition.name)
     if condition.test == "range":
-        return _in_range(condition, int(text) if text is not None and _INTEGER.fullmatch(text) else None)
+        return _in_range(condition, _integer(text))
     return _compares(condition, text)
 
 
@@ -107,7 +116,9 @@ def _compares(condition: Condition, text: str | None) -> bool:
 
 def _in_range(condition: Condition, number: float | None) -> bool:
     low, high = condition.operands
-    return number is not None and (low is None or number >= int(low)) and (high is None or number <= int(high))
+    if number is None or not abs(number) < _LARGEST:
+        return False
+    return (low is None or number >= int(low)) and (high is None or number <= int(high))
 
 
 def _field(body: Any, path: str) -> Any:
@@ -116,18 +127,44 @@ def _field(body: Any, path: str) -> Any:
     return body
 
 
+def _readable(body: Any) -> bool:
+    """Whether the gateway's JSON parser takes it: it refuses whole numbers of 64 bits that need the sign's bit."""
+    if isinstance(body, dict):
+        return all(map(_readable, body.values()))
+    if isinstance(body, list):
+        return all(map(_readable, body))
+    return not isinstance(body, int) or not _INT64 <= body < 2 * _INT64
+
+
 def _text(value: Any) -> str | None:
     """A field as json_to_metadata writes it: true is 1, fractions have six digits, whole numbers fit 64 bits."""
     if isinstance(value, bool):
         return str(int(value))
-    if isinstance(value, int) and -_INT64 <= value < 2 * _INT64:
-        return str(value) if value < _INT64 else None
+    if isinstance(value, int) and -_INT64 <= value < _INT64:
+        return str(value)
     if isinstance(value, int | float):
         return f"{value:.6f}"
     return value if isinstance(value, str) and value else None
 
 
+def _integer(text: str | None) -> int | None:
+    """A header as a number: whole, of 64 bits."""
+    number = int(text) if text is not None and _INTEGER.fullmatch(text) else None
+    return number if number is not None and -_INT64 <= number < _INT64 else None
+
+
 def _number(value: Any) -> float | None:
+    """A field as a number; json_to_metadata reads texts as C's strtod does."""
     if isinstance(value, str):
-        return float(value) if _NUMBER.fullmatch(value.strip()) else None
+        text = value.strip()
+        if _HEXADECIMAL.fullmatch(text):
+            return _from_hexadecimal(text)
+        return float(text) if _NUMBER.fullmatch(text) else None
     return float(value) if _text(value) is not None else None
+
+
+def _from_hexadecimal(text: str) -> float | None:
+    try:
+        return float.fromhex(text)
+    except OverflowError:
+        return None
