@@ -53,12 +53,16 @@ async def until(condition: Callable[[], bool], what: str, seconds: float = 8.0) 
 
 class Pod:
     """An upstream that echoes the headers it got; `delay` in seconds. To callers who want events it streams them for
-    `delay`. With `tls` it demands what that context demands."""
+    `delay`. With `tls` it demands what that context demands. One that `aborts` breaks the connection. `asked` counts
+    requests, `most` is how many there were at once."""
 
     def __init__(self, name: str, tls: ssl.SSLContext | None = None) -> None:
         self.name = name
         self.tls = tls
         self.delay = 0.0
+        self.status = 200
+        self.aborts = False
+        self.asked = self.now = self.most = 0
         self.endpoint = Endpoint("127.0.0.1", 0)
         self._runner: web.AppRunner | None = None
 
@@ -77,13 +81,25 @@ class Pod:
         await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        self.asked, self.now = self.asked + 1, self.now + 1
+        self.most = max(self.most, self.now)
+        try:
+            return await self._echo(request)
+        finally:
+            self.now -= 1
+
+    async def _echo(self, request: web.Request) -> web.StreamResponse:
         await request.read()
+        if self.aborts:
+            assert request.transport is not None
+            request.transport.abort()
         if "text/event-stream" in request.headers.get("accept", ""):
             return await self._stream(request)
         if self.delay:
             await asyncio.sleep(self.delay)
         headers = {name.lower(): value for name, value in request.headers.items()}
-        return web.json_response({"pod": self.name, "path": request.path, "method": request.method, "headers": headers})
+        said = {"pod": self.name, "path": request.path, "method": request.method, "headers": headers}
+        return web.json_response(said, status=self.status)
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(headers={"content-type": "text/event-stream"})

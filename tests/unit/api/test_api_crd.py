@@ -40,6 +40,7 @@ def nodes(schema: dict[str, Any], path: str = "") -> Iterator[Node]:
 PLAIN_VALUES = (
     "nodeSelector.additionalProperties", "card.additionalProperties", "args.items", "keyFields.items", "features.items",
     "redact.items", "hash.fields.items", "predictionLog.headers.items", "brokers.items", "values.items",
+    "failures.items",
 )  # fmt: skip
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.NAMES.kind)
 

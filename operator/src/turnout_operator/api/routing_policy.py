@@ -7,6 +7,7 @@ from pydantic import Field
 from turnout_operator.api.arms import TOTAL, WEIGHTLESS_RULE, WEIGHTS_RULE, Arm, basis_points
 from turnout_operator.api.common import Duration, at_most
 from turnout_operator.api.conditions import Condition
+from turnout_operator.api.fallback import AFTER_RULE, FALLBACK_ARMS_RULE, Fallback
 from turnout_operator.api.meta import API_VERSION, LABEL, LABEL_MESSAGE, Resource, SpecModel, StatusModel, one_of
 from turnout_operator.api.paths import BODY_FIELD_RULE, COOKIE_RULE, HEADER_RULE, OWN_HEADER_RULE
 from turnout_operator.api.rules import COHORT_KEY_RULE, COHORT_NUMBER_RULE, RULE_ARMS_RULE, RoutingRule
@@ -40,7 +41,7 @@ class StickyBy(SpecModel):
 class RoutingPolicySpec(SpecModel):
     """The wanted split of one objective's traffic."""
 
-    RULES: ClassVar = (RULE_ARMS_RULE, COHORT_KEY_RULE, COHORT_NUMBER_RULE)
+    RULES: ClassVar = (RULE_ARMS_RULE, COHORT_KEY_RULE, COHORT_NUMBER_RULE, FALLBACK_ARMS_RULE, AFTER_RULE)
 
     objective: Annotated[str, Field(max_length=63), matches(LABEL, f"objective {LABEL_MESSAGE}")] | None = None
     """The name that callers use, in /v1/<namespace>/<objective>/predict; up to 63 characters of a-z, 0-9 and -.
@@ -59,6 +60,8 @@ class RoutingPolicySpec(SpecModel):
     matches is split by arms."""
     sticky_by: StickyBy | None = None
     """What keeps an entity on its arm. When absent, every request is drawn by itself."""
+    fallback: Fallback | None = None
+    """What answers when the chosen arm can't. When absent, its failure is the answer."""
     timeout: Annotated[Duration, at_most("15m")] | None = None
     """Time for the whole request at the gateway, a duration up to 15m. Default: the largest timeout plus queue wait of
     the arms' ModelDeployments plus 1s. That much is always left to answers that stream (text/event-stream)."""

@@ -88,6 +88,30 @@ class RuleRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class Static:
+    """An answer that needs no pod."""
+
+    decision: str
+    score: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """What answers when the chosen arm can't: the arms in order, then `static`; without one the failure is told.
+
+    `failures` are those that lead on, of 5xx, timeout and overload; others always do. `after` is the time of each arm
+    in seconds; None divides the policy's. `max_concurrent` bounds the requests that a gateway sends to a rung.
+    """
+
+    arms: tuple[ArmRoute, ...]
+    static: Static | None
+    failures: frozenset[str]
+    after: float | None
+    max_concurrent: int
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyRoute:
     """The whole split of one objective. `arms[0]` is the stable arm; the weights sum to `TOTAL_WEIGHT`.
 
@@ -107,11 +131,17 @@ class PolicyRoute:
     stream_seconds: float = 0.0
     layout: Layout = ()
     rules: tuple[RuleRoute, ...] = ()
+    fallback: Fallback | None = None
+
+    @property
+    def chosen(self) -> tuple[ArmRoute, ...]:
+        """The arms of the split and of all rules; an arm may come several times."""
+        return (*self.arms, *(arm for rule in self.rules for arm in rule.arms))
 
     @property
     def destinations(self) -> tuple[ArmRoute, ...]:
-        """The arms of the split and of all rules; an arm may come several times."""
-        return (*self.arms, *(arm for rule in self.rules for arm in rule.arms))
+        """All arms that requests may come to; an arm may come several times."""
+        return (*self.chosen, *(self.fallback.arms if self.fallback else ()))
 
 
 def cluster_name(namespace: str, revision: str) -> str:

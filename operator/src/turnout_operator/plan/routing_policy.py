@@ -12,12 +12,15 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from turnout_operator.api.fallback import Fallback
 from turnout_operator.api.routing_policy import RoutingPolicy, RoutingPolicyStatus, StickyBy, objective_of
 from turnout_operator.api.rules import RoutingRule
 from turnout_operator.plan.arms import ArmPlan, Problem, Target, arms_before, observed, plan_arms
 from turnout_operator.plan.cohorts import allot, from_cohorts
+from turnout_operator.plan.fallback import fallback_route
 from turnout_operator.plan.revision import digest
 from turnout_operator.plan.routes import ArmRoute, Layout, PolicyKey, PolicyRoute, Sticky, cluster_name
+from turnout_operator.plan.routes import Fallback as FallbackRoute
 from turnout_operator.plan.rules import rule_routes
 from turnout_operator.plan.shares import fill
 
@@ -42,20 +45,23 @@ def resolve(policy: RoutingPolicy, targets: Mapping[str, Target], now: datetime)
     arms, found = plan_arms(spec, targets)
     weighty = {arm.name for arm in arms if arm.weight}
     ruled = {arm.name for rule in spec.rules for arm in rule.arms if arm.weight != 0}
+    laddered = {rung.arm for rung in (spec.fallback.ladder if spec.fallback else ()) if rung.arm}
     routed = arms if found.keys().isdisjoint(weighty) else arms_before(policy.status, arms, targets) or arms
     able = tuple(arm for arm in routed if arm.revision and arm.weight > 0)
-    head = _Head(_key(policy), objective_of(policy), _sticky(spec.sticky_by), _timeout(policy, able, targets))
+    seconds = _timeout(policy, able, targets)
+    head = _Head(_key(policy), objective_of(policy), _sticky(spec.sticky_by), seconds, spec.fallback)
     others = [arm for arm in arms if arm.revision and arm.name not in {each.name for each in able}]
     route = _route(head, able, others, targets, _layout(policy.status), spec.rules, now)
-    problems = tuple(problem for name, problem in found.items() if name in weighty | ruled)
+    problems = tuple(problem for name, problem in found.items() if name in weighty | ruled | laddered)
     return Resolution(tuple(arms), able, route, problems)
 
 
 def unavailable(policy: RoutingPolicy) -> PolicyRoute:
-    """The route of an objective that is known and that nothing can answer yet."""
+    """The route of an objective that is known and that no arm can answer yet: its static answer does, if it has one."""
     objective = objective_of(policy)
-    version = digest([objective, "unavailable"])[:12]
-    return PolicyRoute(_key(policy), objective, version, None, (), DEFAULT_TIMEOUT_SECONDS)
+    fallback = fallback_route(policy.spec.fallback, {})
+    version = digest([objective, "unavailable", *_ladder(fallback)])[:12]
+    return PolicyRoute(_key(policy), objective, version, None, (), DEFAULT_TIMEOUT_SECONDS, fallback=fallback)
 
 
 def confirmed(raw: Mapping[str, Any], targets: Mapping[str, Target], now: datetime) -> PolicyRoute | None:
@@ -67,7 +73,8 @@ def confirmed(raw: Mapping[str, Any], targets: Mapping[str, Target], now: dateti
     except ValidationError:
         return None
     key = PolicyKey(meta["namespace"], meta["name"])
-    head = _Head(key, seen.objective or meta["name"], _sticky(sticky), DEFAULT_TIMEOUT_SECONDS)
+    objective, ladder = seen.objective or meta["name"], _readable_ladder(spec.get("fallback"))
+    head = _Head(key, objective, _sticky(sticky), DEFAULT_TIMEOUT_SECONDS, ladder)
     return _route(head, observed(seen), (), targets, _layout(seen), _readable(spec.get("rules")), now)
 
 
@@ -78,12 +85,20 @@ def _readable(rules: Any) -> list[RoutingRule]:
         return []
 
 
+def _readable_ladder(fallback: Any) -> Fallback | None:
+    try:
+        return None if fallback is None else Fallback.model_validate(fallback)
+    except ValidationError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class _Head:
     key: PolicyKey
     objective: str
     sticky: Sticky | None
     timeout_seconds: float
+    fallback: Fallback | None = None
 
 
 def _layout(status: RoutingPolicyStatus | None) -> Layout:
@@ -122,6 +137,7 @@ def _route(
         stream_seconds=max((target.timeout_seconds + MARGIN_SECONDS for target in known), default=0.0),
         layout=layout,
         rules=rule_routes(rules, able, now),
+        fallback=fallback_route(head.fallback, able),
     )
     return replace(route, version=_version(route))
 
@@ -136,7 +152,15 @@ def _version(route: PolicyRoute) -> str:
     sticky = route.sticky and [route.sticky.kind, route.sticky.name]
     rules = [[rule.name, list(map(repr, rule.conditions)), rule.cohorts, _facts(rule.arms)] for rule in route.rules]
     parts = [route.objective, sticky, _facts(route.arms), route.timeout_seconds, list(map(list, route.layout)), rules]
-    return digest(parts)[:12]
+    return digest([*parts, *_ladder(route.fallback)])[:12]
+
+
+def _ladder(fallback: FallbackRoute | None) -> list[Any]:
+    """What a ladder adds to the version; nothing without one."""
+    if fallback is None:
+        return []
+    settings = [sorted(fallback.failures), fallback.after, fallback.max_concurrent]
+    return [[_facts(fallback.arms), repr(fallback.static), *settings]]
 
 
 def _facts(arms: Iterable[ArmRoute]) -> list[Any]:

@@ -38,7 +38,7 @@ class Holdings:
         sub.inflight[resource.name] = resource
         sub.forced.discard(resource.name)
         self.lifetimes.use(resource.uses)
-        if kind is Kind.CLUSTER:
+        if kind is Kind.CLUSTER and not resource.bare:
             # A changed cluster waits for its endpoints once more, though it never asks for them again.
             self._renewed[resource.name] = False
             self._endpoints.force([resource.name])
@@ -94,7 +94,7 @@ class Holdings:
         route table that replaces another, which serves meanwhile."""
         replaces = route.name in self._routes.held
         return [
-            cluster for cluster in route.uses if not self._ready(cluster) or (replaces and cluster not in self._warm)
+            cluster for cluster in route.uses if not self._ready(cluster) or (replaces and not self._served(cluster))
         ]
 
     def settled(self, route: Resource | None) -> bool:
@@ -105,8 +105,13 @@ class Holdings:
         )
 
     def _ready(self, cluster: str) -> bool:
+        desired = self._table.get(Kind.CLUSTER, cluster)
         has_endpoints = cluster in self._endpoints.held and cluster not in self._renewed
-        return has_endpoints and self._clusters.holds(self._table.get(Kind.CLUSTER, cluster))
+        return (has_endpoints or (desired is not None and desired.bare)) and self._clusters.holds(desired)
+
+    def _served(self, cluster: str) -> bool:
+        desired = self._table.get(Kind.CLUSTER, cluster)
+        return cluster in self._warm or (desired is not None and desired.spare)
 
     def _got_endpoints(self, endpoints: Resource) -> None:
         if self._renewed.get(endpoints.name):

@@ -1,8 +1,8 @@
 """Envoy resources with content-hash versions, rendered once for all streams and only when one is sent."""
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import PurePosixPath
@@ -10,9 +10,17 @@ from pathlib import PurePosixPath
 import orjson
 
 from turnout_operator.plan.branches import branches
-from turnout_operator.plan.routes import Endpoint, PolicyRoute
-from turnout_operator.xds.render import TYPE_PREFIX
+from turnout_operator.plan.routes import ArmRoute, Endpoint, PolicyRoute
+from turnout_operator.xds.render import TYPE_PREFIX, JsonMap
 from turnout_operator.xds.render.cluster import cluster, load_assignment
+from turnout_operator.xds.render.fallback import (
+    ladder_cluster,
+    ladder_members,
+    ladder_name,
+    rung_cluster,
+    rung_metadata,
+    rung_name,
+)
 from turnout_operator.xds.render.listener import LISTENER, listener
 from turnout_operator.xds.render.route import route_configuration, route_name, scope
 
@@ -37,7 +45,8 @@ BY_NAME = (Kind.ENDPOINTS, Kind.ROUTE)
 class Resource:
     """One named, versioned resource. `render` is absent for one that only an Envoy has told of.
 
-    `uses` are the clusters that a route table sends to; `populated` is false for endpoints without a host.
+    `uses` are the clusters that a route table sends to; `populated` is false for endpoints without a host. `bare` is a
+    cluster without endpoints of its own, `spare` one that route tables don't wait for to have any.
     """
 
     name: str
@@ -45,13 +54,25 @@ class Resource:
     render: Render | None
     uses: frozenset[str] = frozenset()
     populated: bool = True
+    bare: bool = False
+    spare: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnCluster:
+    """A cluster that one policy has to itself. Its endpoints are those of cluster `copies`, each with `metadata`;
+    None: it has none. `render` takes the SDS directory where the pods demand mutual TLS."""
+
+    render: Callable[[PurePosixPath | None], dict[str, object]]
+    copies: str | None = None
+    metadata: JsonMap | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
     """All that one policy adds. `clusters` are those of all its arms, `route.uses` of those with weight.
 
-    `guarded` are the clusters that are spoken to by mutual TLS.
+    `guarded` are the clusters that are spoken to by mutual TLS, `own` those that no other policy has.
     """
 
     policy: PolicyRoute
@@ -59,6 +80,7 @@ class Bundle:
     route: Resource
     clusters: frozenset[str] = field(default_factory=frozenset)
     guarded: frozenset[str] = field(default_factory=frozenset)
+    own: Mapping[str, OwnCluster] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -69,24 +91,45 @@ class Bundle:
 def bundle(policy: PolicyRoute) -> Bundle:
     """The scope and route table of one policy."""
     name = route_name(policy)
-    uses = frozenset(share.arm.cluster for branch in branches(policy) for share in branch.shares)
+    arms = [share.arm for branch in branches(policy) for share in branch.shares]
+    own, guarded = _own_clusters(policy, arms), {arm.cluster for arm in policy.destinations if arm.guarded}
+    uses = frozenset(arm.cluster for arm in arms) | own.keys()
     return Bundle(
         policy=policy,
         scope=_resource(name, partial(scope, policy)),
         route=_resource(name, partial(route_configuration, policy), uses=uses),
-        clusters=frozenset(arm.cluster for arm in policy.destinations),
-        guarded=frozenset(arm.cluster for arm in policy.destinations if arm.guarded),
+        clusters=frozenset(arm.cluster for arm in policy.chosen) | own.keys(),
+        guarded=frozenset(guarded | {name for name, each in own.items() if each.copies in guarded}),
+        own=own,
     )
 
 
-def cluster_resource(name: str, sds_directory: PurePosixPath | None = None) -> Resource:
-    """The cluster `name`; a constant of its name. `sds_directory` is given for one that is spoken to by mutual TLS."""
-    return _resource(name, partial(cluster, name, sds_directory))
+def _own_clusters(policy: PolicyRoute, arms: Iterable[ArmRoute]) -> dict[str, OwnCluster]:
+    """The ladders of these arms, and the rungs of all."""
+    fallback = policy.fallback
+    if fallback is None or not fallback.arms:
+        return {}
+    found, limit = {}, fallback.max_concurrent
+    for arm in arms:
+        name = ladder_name(policy, arm)
+        found[name] = OwnCluster(partial(ladder_cluster, name, ladder_members(policy, arm), limit))
+    for arm in fallback.arms:
+        name = rung_name(policy, arm)
+        found[name] = OwnCluster(partial(rung_cluster, name, limit), arm.cluster, rung_metadata(arm.name))
+    return found
 
 
-def endpoints_resource(name: str, endpoints: Sequence[Endpoint]) -> Resource:
-    """The endpoints of cluster `name`."""
-    return _resource(name, partial(load_assignment, name, tuple(endpoints)), populated=bool(endpoints))
+def cluster_resource(name: str, sds_directory: PurePosixPath | None = None, own: OwnCluster | None = None) -> Resource:
+    """The cluster `name`; a constant of its name but where it is a policy's `own`. `sds_directory` is given for one
+    that is spoken to by mutual TLS."""
+    if own is None:
+        return _resource(name, partial(cluster, name, sds_directory))
+    return replace(_resource(name, partial(own.render, sds_directory)), bare=own.copies is None, spare=True)
+
+
+def endpoints_resource(name: str, endpoints: Sequence[Endpoint], metadata: JsonMap | None = None) -> Resource:
+    """The endpoints of cluster `name`, each with `metadata`."""
+    return _resource(name, partial(load_assignment, name, tuple(endpoints), metadata), populated=bool(endpoints))
 
 
 def listener_resource(port: int) -> Resource:

@@ -9,6 +9,7 @@ from turnout_operator.xds.render.tls import SDS_DIRECTORY
 from turnout_operator.xds.resources import (
     Bundle,
     Kind,
+    OwnCluster,
     Resource,
     bundle,
     cluster_resource,
@@ -40,6 +41,9 @@ class Table:
         self._clusters: dict[str, Resource] = {}
         self._users: dict[str, set[str]] = {}
         self._endpoints: dict[str, Resource] = {}
+        self._pods: dict[str, tuple[Endpoint, ...]] = {}
+        self._copies: dict[str, dict[str, OwnCluster]] = {}
+        self._sources: dict[str, str] = {}
         self._refused: dict[str, str] = {}
 
     def get(self, kind: Kind, name: str) -> Resource | None:
@@ -122,7 +126,16 @@ class Table:
             self._endpoints[cluster] = new
         else:
             self._endpoints.pop(cluster, None)
-        return frozenset({(Kind.ENDPOINTS, cluster)})
+        self._pods[cluster] = tuple(endpoints)
+        if not endpoints:
+            del self._pods[cluster]
+        return frozenset({(Kind.ENDPOINTS, cluster), *self._copied(cluster)})
+
+    def _copied(self, cluster: str) -> Iterable[tuple[Kind, str]]:
+        """Give the endpoints of `cluster` to the policies' own clusters that have the same."""
+        for copy, own in self._copies.get(cluster, {}).items():
+            self._endpoints[copy] = endpoints_resource(copy, self._pods.get(cluster, ()), own.metadata)
+            yield Kind.ENDPOINTS, copy
 
     def _put(self, name: str, new: Bundle) -> Touched:
         old = self._bundles.get(name)
@@ -131,19 +144,32 @@ class Table:
         self._bundles[name] = new
         self._names[new.policy.key] = name
         touched = {(Kind.SCOPE, name), (Kind.ROUTE, name)}
-        touched.update(self._claim(name, new.clusters - had | (new.guarded ^ guarded) & new.clusters, new.guarded))
+        claimed = new.clusters - had | (new.guarded ^ guarded) & new.clusters | new.own.keys()
+        touched.update(self._claim(name, claimed, new))
         touched.update(self._release(name, had - new.clusters))
         return frozenset(touched)
 
-    def _claim(self, name: str, clusters: Iterable[str], guarded: frozenset[str]) -> Iterable[tuple[Kind, str]]:
+    def _claim(self, name: str, clusters: Iterable[str], bundle: Bundle) -> Iterable[tuple[Kind, str]]:
         for cluster in clusters:
             self._users.setdefault(cluster, set()).add(name)
-            wanted = cluster_resource(cluster, self._sds_directory if cluster in guarded else None)
+            own = bundle.own.get(cluster)
+            wanted = cluster_resource(cluster, self._sds_directory if cluster in bundle.guarded else None, own)
             old = self._clusters.get(cluster)
             if old is None or old.version != wanted.version:
                 self._clusters[cluster] = wanted
-                self._endpoints.setdefault(cluster, endpoints_resource(cluster, ()))
-                yield from ((Kind.CLUSTER, cluster), (Kind.ENDPOINTS, cluster))
+                yield Kind.CLUSTER, cluster
+                yield from self._claim_endpoints(cluster, own)
+
+    def _claim_endpoints(self, cluster: str, own: OwnCluster | None) -> Iterable[tuple[Kind, str]]:
+        if own is None:
+            self._endpoints.setdefault(cluster, endpoints_resource(cluster, ()))
+        elif own.copies is None:
+            return
+        else:
+            self._copies.setdefault(own.copies, {})[cluster] = own
+            self._sources[cluster] = own.copies
+            self._endpoints[cluster] = endpoints_resource(cluster, self._pods.get(own.copies, ()), own.metadata)
+        yield Kind.ENDPOINTS, cluster
 
     def _release(self, name: str, clusters: Iterable[str]) -> Iterable[tuple[Kind, str]]:
         for cluster in clusters:
@@ -151,7 +177,17 @@ class Table:
             users.discard(name)
             if users:
                 continue
-            del self._users[cluster], self._clusters[cluster]
-            if not self._endpoints[cluster].populated:
+            gone = self._clusters.pop(cluster)
+            del self._users[cluster]
+            if gone.spare:
+                self._drop_copy(cluster)
+            elif not self._endpoints[cluster].populated:
                 del self._endpoints[cluster]
             yield Kind.CLUSTER, cluster
+
+    def _drop_copy(self, cluster: str) -> None:
+        source = self._sources.pop(cluster, None)
+        if source is not None:
+            del self._endpoints[cluster], self._copies[source][cluster]
+            if not self._copies[source]:
+                del self._copies[source]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from turnout_operator.plan.routes import Endpoint
-from turnout_operator.xds.render import ads, typed
+from turnout_operator.xds.render import JsonMap, ads, typed
 from turnout_operator.xds.render.tls import CERTIFICATE, sds, transport_socket
 
 # Envoy must be the one who closes idle connections: a request on one that the pod has just closed is lost.
@@ -33,10 +33,11 @@ def cluster(name: str, sds_directory: PurePosixPath | None = None) -> dict[str, 
     }
 
 
-def load_assignment(name: str, endpoints: Sequence[Endpoint]) -> dict[str, object]:
-    """The endpoints of cluster `name`, in an order that does not depend on the caller's."""
-    hosts = sorted({(endpoint.address, endpoint.port) for endpoint in endpoints})
-    return {"cluster_name": name, "endpoints": [{"lb_endpoints": [_host(*host) for host in hosts]}] if hosts else []}
+def load_assignment(name: str, endpoints: Sequence[Endpoint], metadata: JsonMap | None = None) -> dict[str, object]:
+    """The endpoints of cluster `name`, each with `metadata`, in an order that does not depend on the caller's."""
+    more: JsonMap = {"metadata": metadata} if metadata else {}
+    hosts = [{**_host(*host), **more} for host in sorted({(each.address, each.port) for each in endpoints})]
+    return {"cluster_name": name, "endpoints": [{"lb_endpoints": hosts}] if hosts else []}
 
 
 def _client(sds_directory: PurePosixPath) -> dict[str, object]:

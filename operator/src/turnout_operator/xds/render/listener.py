@@ -10,6 +10,7 @@ ENTITY_HEADER = "x-turnout-entity"
 COOKIE_HEADER = "x-turnout-entity-cookie"
 JSON_TO_METADATA = "turnout.json_to_metadata"
 ENTITY_FROM_BODY = "turnout.entity_from_body"
+STATIC_ANSWER = "turnout.static_answer"
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
 _HTTP = "envoy.extensions.filters.http"
@@ -67,6 +68,7 @@ def _http_filters() -> list[dict[str, object]]:
     return [
         {"name": JSON_TO_METADATA, "disabled": True, "typed_config": body},
         {"name": ENTITY_FROM_BODY, "disabled": True, "typed_config": header},
+        {"name": STATIC_ANSWER, "disabled": True, "typed_config": typed(f"{_HTTP}.custom_response.v3.CustomResponse")},
         {"name": "envoy.filters.http.router", "typed_config": typed(f"{_HTTP}.router.v3.Router")},
     ]
 

@@ -37,10 +37,11 @@ _BY_FLAG = (("NR", UNKNOWN_OBJECTIVE), ("UH", NO_ENDPOINTS), ("UO", OVERLOADED),
 
 def local_reply_config() -> dict[str, object]:
     """How Envoy words its own replies: by response flag, then by status; unflagged direct responses keep their body."""
-    mappers = [_mapper({"response_flag_filter": {"flags": [flag]}}, problem) for flag, problem in _BY_FLAG]
+    mappers = [_as_it_is()]
+    mappers += [_mapper({"response_flag_filter": {"flags": [flag]}}, problem) for flag, problem in _BY_FLAG]
     mappers.append(_mapper(_status_filter("EQ", 413, "payload"), BODY_TOO_LARGE))
     upstream = {"response_flag_filter": {"flags": ["UF", "UC", "URX", "LR", "UR", "NC"]}}
-    mappers.append(_mapper(upstream, Problem("upstream-unavailable", "The chosen arm did not answer", 0)))
+    mappers.append(_mapper(upstream, Problem("upstream-unavailable", "The chosen arm did not answer", 503)))
     mappers.append(_mapper({"response_flag_filter": {}}, Problem("gateway", "The gateway refused the request", 0)))
     return {"mappers": mappers}
 
@@ -56,7 +57,14 @@ def direct_response(problem: Problem, **headers: str) -> dict[str, object]:
 
 def _mapper(condition: JsonMap, problem: Problem) -> dict[str, object]:
     body = {"type": BASE + problem.slug, "title": problem.title, "status": "%RESPONSE_CODE%"}
-    return {"filter": condition, "body_format_override": {"json_format": body, "content_type": CONTENT_TYPE}}
+    later = {"headers_to_add": [set_header("retry-after", "1")]} if problem.status == 503 else {}
+    return {"filter": condition, "body_format_override": {"json_format": body, "content_type": CONTENT_TYPE}, **later}
+
+
+def _as_it_is() -> dict[str, object]:
+    """An answer in place of a failure is no problem, though the failure's flags are on it."""
+    body = {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"}, "content_type": "application/json"}
+    return {"filter": _status_filter("EQ", 200, "answered"), "body_format_override": body}
 
 
 def _status_filter(operator: str, status: int, key: str) -> dict[str, object]:

@@ -6,6 +6,7 @@ from itertools import product
 from turnout_operator.plan.branches import branches
 from turnout_operator.plan.routes import PolicyRoute, Sticky
 from turnout_operator.xds.render import JsonMap, literal, set_header, typed
+from turnout_operator.xds.render.fallback import laddered
 from turnout_operator.xds.render.listener import (
     COOKIE_HEADER,
     ENTITY_FROM_BODY,
@@ -56,8 +57,8 @@ def _predictions(policy: PolicyRoute) -> list[dict[str, object]]:
     path: JsonMap = {"path": f"/v1/{route_name(policy)}/predict"}
     conditions = [each for rule in policy.rules for each in rule.conditions]
     read = _read_body(policy.sticky, body_rules(policy.sticky, conditions))
-    routes = [*_answers(policy, path, policy.sticky, [_POST], read), {"match": path, **_refuse_method()}]
-    return [*_refusals(path, policy.sticky, [_POST]), *routes]
+    answers = laddered(policy, _answers(policy, path, policy.sticky, [_POST], read), predictions=True)
+    return [*_refusals(path, policy.sticky, [_POST]), *answers, {"match": path, **_refuse_method()}]
 
 
 def _feedback(policy: PolicyRoute) -> dict[str, object]:
@@ -80,7 +81,8 @@ def _others(policy: PolicyRoute) -> list[dict[str, object]]:
     """
     path: JsonMap = {"prefix": f"/v1/{route_name(policy)}/"}
     sticky = policy.sticky if policy.sticky and policy.sticky.kind != "body" else None
-    return [*_refusals(path, sticky), *_answers(policy, path, sticky, (), {})]
+    answers = laddered(policy, _answers(policy, path, sticky, (), {}), predictions=False)
+    return [*_refusals(path, sticky), *answers]
 
 
 def _refusals(path: JsonMap, sticky: Sticky | None, headers: Sequence[JsonMap] = ()) -> list[dict[str, object]]:

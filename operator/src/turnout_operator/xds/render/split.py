@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from turnout_operator.plan.branches import Share
 from turnout_operator.plan.routes import PolicyRoute, Sticky
 from turnout_operator.xds.render import JsonMap, literal, set_header, typed
+from turnout_operator.xds.render.fallback import destination, response_headers, retries
 from turnout_operator.xds.render.listener import ENTITY_HEADER
 from turnout_operator.xds.render.match import cookie_pattern
 
@@ -14,7 +15,8 @@ _IDLE_SECONDS = 300.0
 def split(policy: PolicyRoute, shares: Sequence[Share], sticky: Sticky | None, timeout: float) -> JsonMap:
     """The route action: Envoy takes the share that holds the hash modulo the sum of the widths."""
     clusters: dict[str, object] = {"clusters": [_share(share, policy) for share in shares]}
-    action: dict[str, object] = {"weighted_clusters": clusters, **timeouts(timeout), "retry_policy": retry_policy()}
+    again = retries(policy.fallback, timeout, retry_policy()) if policy.fallback else retry_policy()
+    action: dict[str, object] = {"weighted_clusters": clusters, **timeouts(timeout), "retry_policy": again}
     if sticky is not None:
         clusters["use_hash_policy"] = True
         action["hash_policy"] = [_hash_policy(policy, sticky)]
@@ -26,11 +28,12 @@ def _share(share: Share, policy: PolicyRoute) -> JsonMap:
     if share.rule is not None:
         said.append(set_header("x-turnout-rule", literal(share.rule)))
     propensity = set_header("x-turnout-propensity", f"{share.propensity:g}")
+    instead = response_headers() if policy.fallback and policy.fallback.arms else []
     return {
-        "name": share.arm.cluster,
+        "name": destination(policy, share.arm),
         "weight": share.width,
         "request_headers_to_add": [*said, propensity],
-        "response_headers_to_add": [*said, set_header("x-turnout-policy-version", literal(policy.version))],
+        "response_headers_to_add": [*said, *instead, set_header("x-turnout-policy-version", literal(policy.version))],
     }
 
 
