@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from turnout_runtime.config.ship import ShipConfig, load_ship
+from turnout_runtime.config.ship import ShipConfig, SinkConfig, load_ship
 from turnout_runtime.errors import ConfigInvalid
 from turnout_runtime.ship.home import home
+from turnout_runtime.ship.objects import open_sink
 from turnout_runtime.ship.targets import config_of
 
 LAKE = {"name": "my-lake", "objectStore": {"uri": "s3://bucket/prefix"}}
@@ -66,6 +67,16 @@ def test_sinks_as_people_type_them(tmp_path: Path) -> None:
     for target in ("ftp://x", "kafka://nobroker", str(tmp_path / "lake")):
         with pytest.raises(ConfigInvalid):
             config_of(tmp_path, [target])
+
+
+def test_a_sinks_secret_may_hold_more_than_its_store_knows() -> None:
+    """Another sink's variables, whose name begins alike, do not count either; nor does a bucket: the URI names it."""
+    keys = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_BUCKET", "AWS_UNHEARD_OF", "endpoint", "2_AWS_REGION")
+    environment = {f"TURNOUT_LOG_MY_LAKE_{key}": key for key in keys}
+    sink = SinkConfig.model_validate(LAKE)
+    assert sink.object_store is not None
+    config = open_sink(sink.object_store, sink.environment(environment)).config
+    assert config == {"endpoint": "AWS_ENDPOINT_URL", "region": "AWS_REGION", "bucket": "bucket"}
 
 
 def test_one_shipper_at_a_time_and_none_without_a_log(tmp_path: Path) -> None:
