@@ -23,6 +23,10 @@ class DirectoryFull(OSError):
         super().__init__(errno.EDQUOT, "the log's directory is full")
 
 
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
 class LogFiles:
     """Appends blocks to segments of at most `max_bytes`; all in the directory have at most `max_files` times that.
 
@@ -41,9 +45,10 @@ class LogFiles:
         sync: bool = False,
         keep_oldest: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = _utc,
     ) -> None:
         """`max_age` in seconds; with `sync` a block is on the disk, not only with the kernel, when `append` returns."""
-        self._name = Segment(moment(datetime.now(UTC)), os.getpid(), 0, kind, open=True)
+        self._name, self._now = Segment(moment(now()), os.getpid(), 0, kind, open=True), now
         self.directory, self._max_bytes, self._max_files = directory, max_bytes, max_files
         self._max_age, self._sync, self._keep_oldest, self._clock = max_age, sync, keep_oldest, clock
         self._lock = threading.Lock()
@@ -115,9 +120,10 @@ class LogFiles:
 
     def _abandon(self) -> None:
         """Leave the file as it is: it is recovered as that of a dead writer."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):  # a network's volume tells a failed write so: the log goes on in another file
+                os.close(file)
 
     def _begin(self) -> None:
         self._seal()
@@ -128,8 +134,13 @@ class LogFiles:
         self._settle()
 
     def _created(self) -> int | None:
-        """A new segment, locked; None where the name is taken, or somebody took it for that of a dead writer."""
-        self._name = self._name._replace(number=self._name.number + 1)
+        """A new segment, locked; None where the name is taken, or somebody took it for that of a dead writer.
+
+        It has the time at which it begins: segments of several processes are told apart by age. A clock that goes back
+        does not change their order.
+        """
+        started = max(self._name.started, moment(self._now()))
+        self._name = self._name._replace(started=started, number=self._name.number + 1)
         if (self.directory / self._name._replace(open=False).name).exists():
             return None
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC

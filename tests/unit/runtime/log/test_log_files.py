@@ -1,6 +1,7 @@
 import errno
 import os
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,35 @@ def test_what_others_will_write_has_its_place(tmp_path: Path) -> None:
         writers[number % 2].append([b"x" * 90 + b"\n"])
         most = max(most, sum(path.stat().st_size for path in tmp_path.iterdir()))
     assert 3_000 < most <= 4_000
+
+
+def test_the_oldest_makes_room_whichever_process_wrote_it_also_when_the_clock_goes_back(tmp_path: Path) -> None:
+    noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    seconds = iter([0, 0, *range(1, 9), -3600, -3600, 9, 10])
+    writers = [LogFiles(tmp_path, 150, 5, now=lambda: noon + timedelta(seconds=next(seconds))) for _ in range(2)]
+    for number in range(12):
+        writers[number % 2].append([line(number)])
+        writers[number % 2].seal()
+        kept = sorted(numbers(tmp_path))
+        assert kept == list(range(number + 1))[-6:]
+
+
+def test_a_volume_that_fails_when_a_segment_is_closed_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a server of files does whose quota is used up."""
+    files, close = LogFiles(tmp_path, 150, 9), os.close
+
+    def refuse(file: int) -> None:
+        close(file)
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    files.append([line(1)])
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "close", refuse)
+        files.seal()
+    files.append([line(2)])
+    assert numbers(tmp_path) == [1, 2]
 
 
 def test_a_deleted_segment_is_replaced(tmp_path: Path) -> None:
