@@ -69,7 +69,7 @@ class Encoder:
     def _line(self, prediction: Prediction) -> bytes:
         """In one piece, since calls would cost as much as the work."""
         route, request, decision, facts = prediction.route, prediction.request, prediction.decision, prediction.facts
-        _, _, _, _, entity, cohort, request_id, _, traceparent, _, shadow, caller, headers = route
+        _, _, _, _, entity, cohort, request_id, _, traceparent, _, shadow, caller, headers, _ = route
         way = (self._ways.get(route[:4]) or self._new_way(route))[shadow]
         refs = b"null"
         if request is not None:

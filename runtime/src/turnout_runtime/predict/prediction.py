@@ -62,7 +62,8 @@ class Prediction:
     batch_size: int | None = None
     decision: Decision | None = None
     fallback: str | None = None
-    """Which fallback the answer rests on: a rung of the ladder, `facts`, `stale_facts`, or the workflow's own step."""
+    """Which fallback the answer rests on: a rung of the ladder, `facts`, `stale_facts`, or the workflow's own step;
+    `arm` where another arm should have answered, which is then the reason."""
     fallback_reason: str | None = None
     exceeded: tuple[str, ...] = ()
     """Budgets that were exceeded: facts, inference, postprocess."""
@@ -85,6 +86,8 @@ class Prediction:
         self.started = started
         self.marks: list[tuple[Stage, float]] = []
         """Stages in the order in which they began, and when."""
+        if route.fallback_from is not None:
+            self.fallback, self.fallback_reason = "arm", route.fallback_from
 
     def accept(self, request: Request) -> None:
         """Take the parsed request; raises `InvalidRequest` for what cannot be logged, such as a bottomless nesting."""

@@ -19,7 +19,8 @@ class Route(NamedTuple):
     """How a request came here; all but the objective is None when the pod was called without the gateway.
 
     `timeout` is in seconds. `shadow` marks a copy whose answer nobody waits for. `caller` has the claims that the
-    gateway checked, `headers` those that are to be logged.
+    gateway checked, `headers` those that are to be logged. `fallback_from` is the arm that was chosen and can't answer,
+    where `arm` answers in its place: that is no choice, so it has no propensity.
     """
 
     objective: str
@@ -35,6 +36,7 @@ class Route(NamedTuple):
     shadow: bool = False
     caller: Mapping[str, str] | None = None
     headers: Mapping[str, str] = _NONE
+    fallback_from: str | None = None
 
 
 def route_of(objective: str, headers: Mapping[str, str], logged: Sequence[str] = ()) -> Route:
@@ -43,11 +45,14 @@ def route_of(objective: str, headers: Mapping[str, str], logged: Sequence[str] =
     entity, salt, traceparent = get("x-turnout-entity"), get("x-turnout-objective"), get("traceparent")
     if entity is None and (name := get("x-turnout-entity-cookie")) is not None:
         entity = entity_in(get("cookie", ""), name)
+    arm, propensity, fallback_from = _text(get("x-turnout-arm")), _probability(get("x-turnout-propensity")), None
+    if (instead := get("x-turnout-fallback-arm")) is not None:
+        arm, propensity, fallback_from = _text(instead), None, arm
     return Route(
         objective,
-        _text(get("x-turnout-arm")),
+        arm,
         _text(get("x-turnout-policy-version")),
-        _probability(get("x-turnout-propensity")),
+        propensity,
         _text(entity),
         cohort_of(salt, entity) if salt and entity else None,
         _text(get("x-request-id")),
@@ -57,6 +62,7 @@ def route_of(objective: str, headers: Mapping[str, str], logged: Sequence[str] =
         get("x-turnout-shadow") == "true",
         claims_of(get(CALLER)),
         {name: text for name in logged if (text := _text(get(name))) is not None} if logged else _NONE,
+        fallback_from,
     )
 
 

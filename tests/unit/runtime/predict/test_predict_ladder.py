@@ -38,6 +38,16 @@ async def _one(flow: Flow | None, limits: dict[str, Any], **context: Any) -> Pre
     return await plane([], flow, **limits).predict(ROUTE, body(**context))
 
 
+async def test_an_answer_for_another_arm_is_a_fallback() -> None:
+    stand_in = ROUTE._replace(arm="spare", propensity=None, fallback_from="main")
+    prediction = await plane([]).predict(stand_in, body())
+    record = json.loads(Encoder(Identity("n", "m", "r", "d"))(prediction))
+    assert [answer(prediction, "r")[name] for name in ("fallback_used", "fallback")] == [True, "arm"]
+    assert [record[name] for name in ("arm", "propensity", "fallback_used", "fallback", "fallback_reason")] == [
+        "spare", None, True, "arm", "main"
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("stage", ["fetch", "features", "predict", "decide"])
 async def test_rules_answer_when_a_stage_fails(stage: str) -> None:
     prediction = await _one(Ruled(), {}, **{"raise": stage})

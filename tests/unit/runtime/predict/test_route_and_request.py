@@ -33,6 +33,12 @@ def test_the_gateways_headers_are_read() -> None:
     assert route.request_id == "r-1"
 
 
+def test_an_arm_that_answers_in_anothers_place_was_not_chosen() -> None:
+    route = route_of("flight-delay", {**GATEWAY, "x-turnout-fallback-arm": "main"})
+    assert (route.arm, route.propensity, route.fallback_from) == ("main", None, "challenger")
+    assert route_of("flight-delay", GATEWAY).fallback_from is None
+
+
 def test_a_direct_call_has_no_arm_and_no_cohort() -> None:
     assert route_of("echo", {}) == DIRECT
     assert route_of("echo", {"x-turnout-entity": "user-7"}).cohort is None

@@ -59,6 +59,7 @@ def asked(record: Record, feature_names: Sequence[str]) -> Asked:
         record.get("entity_id"),
         record.get("cohort"),
         shadow=bool(record.get("shadow")),
+        fallback_from=record.get("fallback_reason") if record.get("fallback") == "arm" else None,
     )
     return Asked(document, route, nanoseconds(record["time"]))
 
