@@ -12,6 +12,7 @@ import pytest_asyncio
 from tests.integration.xds.envoy import Envoy
 from tests.integration.xds.world import World, policy
 
+from turnout_operator.plan.explain import Request, answer
 from turnout_operator.plan.routes import ArmRoute, Fallback, PolicyRoute, Static
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -76,10 +77,10 @@ HOWS = ["500", "503", "429", "slow", "reset"]
 
 
 async def test_a_well_arm_answers_itself(envoy: Envoy) -> None:
-    status, answer, headers = await ask(envoy, "open", json={"a": 1})
-    assert (status, answer["pod"], headers["x-turnout-arm"]) == (200, "main", "main")
+    status, got, headers = await ask(envoy, "open", json={"a": 1})
+    assert (status, got["pod"], headers["x-turnout-arm"]) == (200, "main", "main")
     assert "x-turnout-fallback" not in headers
-    assert "x-turnout-fallback-arm" not in answer["headers"]
+    assert "x-turnout-fallback-arm" not in got["headers"]
 
 
 @pytest.mark.parametrize("how", HOWS)
@@ -87,10 +88,10 @@ async def test_a_well_arm_answers_itself(envoy: Envoy) -> None:
 async def test_the_next_arm_answers_and_says_so(shared: World, envoy: Envoy, how: str, broken: tuple[str, ...]) -> None:
     breaks(shared, how, *broken)
     taker = "next" if broken == ("main",) else "last"
-    status, answer, headers = await ask(envoy, "open", json={"a": 1})
-    assert (status, answer["pod"]) == (200, taker)
+    status, got, headers = await ask(envoy, "open", json={"a": 1})
+    assert (status, got["pod"]) == (200, taker)
     assert (headers["x-turnout-arm"], headers["x-turnout-fallback"]) == (taker, "arm")
-    told = answer["headers"]
+    told = got["headers"]
     assert (told["x-turnout-arm"], told["x-turnout-fallback-arm"]) == ("main", taker)
     assert [shared.pods[pod].asked for pod in broken] == [1] * len(broken)
 
@@ -99,9 +100,9 @@ async def test_the_next_arm_answers_and_says_so(shared: World, envoy: Envoy, how
 @pytest.mark.parametrize("objective", ["open", "constant"])
 async def test_the_static_answer_is_the_last(shared: World, envoy: Envoy, how: str, objective: str) -> None:
     breaks(shared, how, "main", "next", "last")
-    status, answer, headers = await ask(envoy, objective, json={"a": 1}, headers={"x-request-id": 'a"b\\'})
+    status, got, headers = await ask(envoy, objective, json={"a": 1}, headers={"x-request-id": 'a"b\\'})
     assert status == 200
-    assert answer == {
+    assert got == {
         "prediction_id": None,
         "request_id": 'a"b\\',
         "model_version": None,
@@ -117,24 +118,35 @@ async def test_the_static_answer_is_the_last(shared: World, envoy: Envoy, how: s
     assert (headers["x-turnout-fallback"], headers["x-turnout-arm"]) == ("static", "")
 
 
+async def test_explain_tells_the_ladder(shared: World, envoy: Envoy) -> None:
+    said = answer(ladder("open", "next", "last"), Request(headers={"x-entity-id": "one"}))
+    way = [said.shares[0].arm.name, *(arm.name for arm in said.ladders[0])]
+    for arm in way:
+        assert (await ask(envoy, "open", headers={"x-entity-id": "one"}))[2]["x-turnout-arm"] == arm
+        breaks(shared, "503", arm)
+    assert said.static is not None
+    assert (await ask(envoy, "open"))[1]["decision"] == said.static.decision
+    assert answer(replace(ladder("unready"), arms=()), Request()).static == STATIC
+
+
 async def test_an_arm_without_pods_is_passed_over_at_once(shared: World, envoy: Envoy) -> None:
-    status, answer, headers = await ask(envoy, "empty", json={"a": 1})
-    assert (status, answer["pod"], headers["x-turnout-arm"]) == (200, "next", "next")
-    assert answer["headers"]["x-turnout-fallback-arm"] == "next"
+    status, got, headers = await ask(envoy, "empty", json={"a": 1})
+    assert (status, got["pod"], headers["x-turnout-arm"]) == (200, "next", "next")
+    assert got["headers"]["x-turnout-fallback-arm"] == "next"
     assert (await ask(envoy, "void"))[1]["fallback"] == "static"
     assert (await ask(envoy, "unready"))[1]["fallback"] == "static"
-    status, answer, headers = await ask(envoy, "void-closed")
-    assert (status, answer["type"]) == (503, "https://turnout.dev/problems/no-endpoints")
+    status, got, headers = await ask(envoy, "void-closed")
+    assert (status, got["type"]) == (503, "https://turnout.dev/problems/no-endpoints")
     assert headers["retry-after"] == "1"
 
 
 async def test_without_a_static_answer_the_last_failure_is_told(shared: World, envoy: Envoy) -> None:
     breaks(shared, "503", "main", "next")
-    status, answer, headers = await ask(envoy, "closed")
-    assert (status, answer["pod"], headers["x-turnout-arm"]) == (503, "next", "next")
+    status, got, headers = await ask(envoy, "closed")
+    assert (status, got["pod"], headers["x-turnout-arm"]) == (503, "next", "next")
     breaks(shared, "slow", "main", "next")
-    status, answer, headers = await ask(envoy, "closed")
-    assert (status, answer["type"]) == (504, "https://turnout.dev/problems/timeout")
+    status, got, headers = await ask(envoy, "closed")
+    assert (status, got["type"]) == (504, "https://turnout.dev/problems/timeout")
 
 
 async def test_what_is_not_asked_for_does_not_lead_on(shared: World, envoy: Envoy) -> None:
@@ -156,10 +168,10 @@ async def test_callers_own_mistakes_stay_theirs(shared: World, envoy: Envoy, sta
 async def test_time_is_left_to_the_next_rung(shared: World, envoy: Envoy) -> None:
     breaks(shared, "slow", "main")
     start = asyncio.get_running_loop().time()
-    status, answer, _ = await ask(envoy, "hasty")
-    assert (status, answer["pod"]) == (200, "next")
+    status, got, _ = await ask(envoy, "hasty")
+    assert (status, got["pod"]) == (200, "next")
     assert asyncio.get_running_loop().time() - start < 1.0
-    assert answer["headers"]["x-envoy-expected-rq-timeout-ms"] == "150"
+    assert got["headers"]["x-envoy-expected-rq-timeout-ms"] == "150"
 
 
 async def test_large_bodies_are_sent_again(shared: World, envoy: Envoy) -> None:
@@ -171,8 +183,8 @@ async def test_other_paths_go_down_the_arms_only(shared: World, envoy: Envoy) ->
     breaks(shared, "503", "main")
     assert (await ask(envoy, "open", path="v2/models/open/infer"))[1]["pod"] == "next"
     breaks(shared, "503", "next", "last")
-    status, answer, _ = await ask(envoy, "open", path="v2/models/open/infer")
-    assert (status, answer["pod"]) == (503, "last")
+    status, got, _ = await ask(envoy, "open", path="v2/models/open/infer")
+    assert (status, got["pod"]) == (503, "last")
 
 
 async def test_an_overload_is_handed_on_only_so_far(shared: World, envoy: Envoy) -> None:

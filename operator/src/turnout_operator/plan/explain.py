@@ -9,7 +9,8 @@ import xxhash
 
 from turnout_operator.plan.branches import Share, branches
 from turnout_operator.plan.cookies import entity_in
-from turnout_operator.plan.routes import TOTAL_WEIGHT, Condition, PolicyRoute, Sticky
+from turnout_operator.plan.fallback import rungs
+from turnout_operator.plan.routes import TOTAL_WEIGHT, ArmRoute, Condition, PolicyRoute, Static, Sticky
 
 _VALID_ID = re.compile(r"[!-~]([ -~]*[!-~])?")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -32,12 +33,18 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Who answers. Several shares only where no entity decides: each then has its chance. None at all: `refused` says
-    why."""
+    why.
+
+    `ladders` are the arms that are asked in turn when the arm of the share at the same place can't answer, and `static`
+    is the answer when none can.
+    """
 
     entity: str | None
     cohort: int | None
     shares: tuple[Share, ...]
     refused: str | None = None
+    ladders: tuple[tuple[ArmRoute, ...], ...] = ()
+    static: Static | None = None
 
 
 def answer(route: PolicyRoute, request: Request) -> Answer:
@@ -47,12 +54,13 @@ def answer(route: PolicyRoute, request: Request) -> Answer:
     if entity is not None and not _VALID_ID.fullmatch(entity):
         return Answer(entity, None, (), "the entity id must be printable ASCII without blanks at its ends")
     branch = next((each for each in branches(route) if all(_fits(c, request) for c in each.conditions)), None)
+    static = route.fallback.static if route.fallback else None
     if branch is None:
-        return Answer(entity, None, (), "no arm can answer")
-    if entity is None:
-        return Answer(None, None, branch.shares)
-    cohort = cohort_of(route, entity)
-    return Answer(entity, cohort, (_holder(branch.shares, cohort),))
+        return Answer(entity, None, (), "no arm can answer", static=static)
+    cohort = None if entity is None else cohort_of(route, entity)
+    shares = branch.shares if cohort is None else (_holder(branch.shares, cohort),)
+    ladders = tuple(rungs(route, share.arm) for share in shares)
+    return Answer(entity, cohort, shares, ladders=ladders, static=static)
 
 
 def _received(request: Request) -> Request:
