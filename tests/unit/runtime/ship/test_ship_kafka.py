@@ -7,6 +7,10 @@ from confluent_kafka import KafkaError
 
 from turnout_runtime.config.ship import KafkaSink
 from turnout_runtime.errors import ConfigInvalid
+from turnout_runtime.log.record import Encoder, Identity
+from turnout_runtime.predict.prediction import Prediction
+from turnout_runtime.predict.route import Route
+from turnout_runtime.ship.kafka import messages
 from turnout_runtime.ship.kafka.errors import failure, hopeless, too_large
 from turnout_runtime.ship.kafka.messages import message
 from turnout_runtime.ship.kafka.settings import bounds, settings
@@ -19,6 +23,8 @@ from turnout_runtime.ship.sink import Kind
         b'{"schema_version":3,"prediction_id":"p-1","context":{"prediction_id":"other"}}\n',
         b'{"prediction_id":"p-1","schema_version":3}\n',
         b'{"schema_version":3,"prediction_id":"p\\u002d1"}\n',
+        b'{"schema_version":3,"context":{"prediction_id":"other"},"prediction_id":"p-1"}\n',
+        b'{"schema_version":3,"objective":"\\"prediction_id\\":\\"other","arm":"{","prediction_id":"p-1"}\n',
     ],
 )
 def test_a_prediction_has_its_id_as_key(row: bytes) -> None:
@@ -26,6 +32,14 @@ def test_a_prediction_has_its_id_as_key(row: bytes) -> None:
     assert made.value == row[:-1]
     assert made.key == b"p-1"
     assert made.headers == [("kind", b"prediction"), ("record_id", b"p-1")]
+
+
+def test_the_runtimes_records_need_not_be_read_for_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    route = Route("flight-delay", policy_version="3", arm="b", propensity=0.5)
+    prediction = Prediction(route, "p-1", 10**18, 0.0)
+    line = Encoder(Identity("flights", "delay", "delay-1", "sha256:a"))(prediction)
+    monkeypatch.setattr(messages, "orjson", None)
+    assert message(line, "predictions").key == b"p-1"
 
 
 @pytest.mark.parametrize(

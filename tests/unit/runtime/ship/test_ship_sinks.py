@@ -81,6 +81,24 @@ async def test_rows_are_lines_and_a_reader_that_stands_still_stops_nothing_else(
     os.close(writer)
 
 
+async def test_a_line_that_was_torn_off_spoils_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    sink, long = StdoutRows("console", writer), row(1, pad="x" * 5000)
+    monkeypatch.setattr(stdout, "_PATIENCE", stdout._PAUSE)
+    with pytest.raises(SinkFailed):
+        await sink.send([long], AT)
+    read = os.read(reader, 4096)
+    monkeypatch.setattr(stdout, "_PATIENCE", 30.0)
+    sending = asyncio.create_task(sink.send([long, row(2)], AT))
+    while not read.endswith(row(2)):
+        read += await asyncio.to_thread(os.read, reader, 4096)
+    await sending
+    assert read.splitlines(keepends=True)[1:] == [long, row(2)]
+    os.close(reader)
+    os.close(writer)
+
+
 async def test_the_keeper_deletes_in_its_own_scope_and_tells_what_fails(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,6 +1,5 @@
 """A row as a message: what is its key, and what tells that it came twice. Pure."""
 
-import re
 from typing import NamedTuple
 
 import orjson
@@ -8,7 +7,7 @@ import orjson
 from turnout_runtime.ship.sink import Kind
 
 _ID = "record_id"
-_BEGIN = re.compile(rb'\{"schema_version":\d+,"prediction_id":"([!#-\[\]-~]+)"')  # how the runtime writes a record
+_NAME = b'"prediction_id":"'
 
 
 class Message(NamedTuple):
@@ -26,14 +25,26 @@ def message(row: bytes, kind: Kind) -> Message:
     prediction has its entity's. `record_id` in the headers is the same whenever the row is sent.
     """
     value = row.rstrip(b"\n")
-    if kind == "predictions" and (found := _BEGIN.match(value)):
-        return Message(value, found[1], [("kind", b"prediction"), (_ID, found[1])])
+    if kind == "predictions" and (found := _soon(value)):
+        return Message(value, found, [("kind", b"prediction"), (_ID, found)])
     fields = orjson.loads(value)
     prediction = fields.get("prediction_id")
     if kind == "predictions":
         return Message(value, _bytes(prediction), [("kind", b"prediction"), (_ID, _bytes(prediction))])
     key = prediction or fields.get("entity_id")
     return Message(value, _bytes(key), [("kind", b"feedback"), (_ID, _bytes(fields.get("feedback_id")))])
+
+
+def _soon(value: bytes) -> bytes | None:
+    """The prediction's id where it stands plainly and before all objects, as the runtime writes records: that takes a
+    tenth of the time of reading the whole row. Within a text, quotes would have a backslash.
+    """
+    name = value.find(_NAME)
+    if name < 0 or value.find(b"{", 1, name) >= 0:
+        return None
+    begin = name + len(_NAME)
+    found = value[begin : value.find(b'"', begin)]
+    return None if b"\\" in found else found
 
 
 def _bytes(text: str | None) -> bytes | None:
