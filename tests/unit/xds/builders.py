@@ -1,6 +1,9 @@
 """Routes and requests with overrides."""
 
-from turnout_operator.plan.routes import ArmRoute, Endpoint, PolicyKey, PolicyRoute, Sticky
+from collections.abc import Sequence
+from dataclasses import replace
+
+from turnout_operator.plan.routes import ArmRoute, Endpoint, Fallback, PolicyKey, PolicyRoute, Sticky
 from turnout_operator.xds.resources import Kind, Resource
 from turnout_operator.xds.stream import StreamState
 from turnout_operator.xds.subscription import Request, Response
@@ -23,6 +26,13 @@ def route(
     weights = {"a": 10_000} if weights is None else weights
     arms = tuple(ArmRoute(f"arm-{rev}", f"demo/{rev}", rev, bp) for rev, bp in weights.items())
     return PolicyRoute(PolicyKey("demo", name), objective or name, version, sticky, arms, timeout)
+
+
+def laddered(policy: PolicyRoute, rungs: Sequence[str], limit: int = 64) -> PolicyRoute:
+    """The policy with these revisions below every arm."""
+    arms = tuple(ArmRoute(f"rung-{rev}", f"demo/{rev}", rev, 0) for rev in rungs)
+    fallback = Fallback(arms, None, frozenset({"5xx"}), None, limit)
+    return replace(policy, fallback=fallback if arms else None)
 
 
 class Conversation:

@@ -64,7 +64,7 @@ class ModelEnvoy:
 
     def _ack_warm_clusters(self) -> None:
         for response in list(self._warming):
-            if all(each.name in self.held[Kind.ENDPOINTS] for each in response.resources):
+            if all(each.bare or each.name in self.held[Kind.ENDPOINTS] for each in response.resources):
                 self._warming.remove(response)
                 self._send(Request(Kind.CLUSTER, nonce=response.nonce))
 
@@ -80,12 +80,13 @@ class ModelEnvoy:
         if old is not None and old.version == resource.version:
             self.resent.append(name)
         self.held[kind][name] = resource
-        for follow in self._follows(kind, name):
+        for follow in self._follows(kind, resource):
             follow()
         return None
 
-    def _follows(self, kind: Kind, name: str) -> Iterator[object]:
-        if kind is Kind.CLUSTER:
+    def _follows(self, kind: Kind, resource: Resource) -> Iterator[object]:
+        name = resource.name
+        if kind is Kind.CLUSTER and not resource.bare:
             yield lambda: self._want(Kind.ENDPOINTS, name)
         if kind is Kind.SCOPE:
             yield lambda: self._want(Kind.ROUTE, name)
@@ -120,5 +121,7 @@ def is_bad(resource: Resource) -> bool:
 
 def assert_usable(envoy: ModelEnvoy, route: Resource) -> None:
     for cluster in route.uses:
-        assert cluster in envoy.held[Kind.CLUSTER], f"{route.name} came before cluster {cluster}"
-        assert cluster in envoy.held[Kind.ENDPOINTS], f"{route.name} came before the endpoints of {cluster}"
+        held = envoy.held[Kind.CLUSTER].get(cluster)
+        assert held is not None, f"{route.name} came before cluster {cluster}"
+        has_endpoints = held.bare or cluster in envoy.held[Kind.ENDPOINTS]
+        assert has_endpoints, f"{route.name} came before the endpoints of {cluster}"

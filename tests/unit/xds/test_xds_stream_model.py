@@ -3,7 +3,7 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.unit.xds.builders import DRAIN, HOST, route
+from tests.unit.xds.builders import DRAIN, HOST, laddered, route
 from tests.unit.xds.model_envoy import ModelEnvoy, is_bad
 
 from turnout_operator.plan.routes import PolicyKey, PolicyRoute
@@ -14,6 +14,7 @@ from turnout_operator.xds.table import Table
 NAMES = st.sampled_from(["p", "q", "r"])
 REVISIONS = ["a", "b", "c", "d"]
 SPLITS = st.lists(st.sampled_from(REVISIONS), min_size=1, max_size=3, unique=True)
+LADDERS = st.lists(st.sampled_from(REVISIONS), max_size=2, unique=True)
 VERSIONS = st.sampled_from(["v1", "v2", "v3", "bad1", "bad2"])
 
 
@@ -43,17 +44,26 @@ class StreamMachine(RuleBasedStateMachine):
     @initialize()
     def serve(self) -> None:
         """Start from a gateway that serves."""
-        self.set_route("p", ["a", "b"], "v1", False)
+        self.set_route("p", ["a", "b"], "v1", False, [], 1)
         self.exchange()
 
-    @rule(name=NAMES, revisions=SPLITS, version=VERSIONS, idle=st.booleans())
-    def set_route(self, name: str, revisions: list[str], version: str, idle: bool) -> None:
+    @rule(
+        name=NAMES,
+        revisions=SPLITS,
+        version=VERSIONS,
+        idle=st.booleans(),
+        rungs=LADDERS,
+        limit=st.integers(1, 2),
+    )
+    def set_route(
+        self, name: str, revisions: list[str], version: str, idle: bool, rungs: list[str], limit: int
+    ) -> None:
         share = 10_000 // len(revisions)
         weights = dict.fromkeys(revisions, share)
         weights[revisions[0]] += 10_000 - sum(weights.values())
         if idle and len(revisions) > 1:
             weights[revisions[0]], weights[revisions[1]] = 0, weights[revisions[0]] + weights[revisions[1]]
-        self.routes[name] = route(name, weights, version=version)
+        self.routes[name] = laddered(route(name, weights, version=version), rungs, limit)
         self.stream.mark(self.table.set_route(self.routes[name]))
 
     @rule(name=NAMES)
