@@ -9,7 +9,6 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from turnout_operator.api.routing_policy import RoutingPolicy
-from turnout_operator.api.serving import Serving
 from turnout_operator.controller.caches import Caches, arm_targets, objective_of, revision_of
 from turnout_operator.controller.patience import Patience
 from turnout_operator.controller.reporting import Reporter, invalid_status
@@ -18,9 +17,10 @@ from turnout_operator.kube.store import Key, key_of
 from turnout_operator.plan.arms import Target
 from turnout_operator.plan.revision import SPEC_KEY, is_guarded
 from turnout_operator.plan.routes import PolicyKey, PolicyRoute
-from turnout_operator.plan.routing_policy import DEFAULT_TIMEOUT_SECONDS, Resolution, confirmed, resolve, unavailable
+from turnout_operator.plan.routing_policy import Resolution, confirmed, resolve, unavailable
 from turnout_operator.plan.routing_policy_status import Programmed, conflict_status, status_of
 from turnout_operator.plan.rules import next_change
+from turnout_operator.plan.targets import timeout_of
 from turnout_operator.xds.server import XdsServer
 from turnout_operator.xds.table import ObjectiveConflict
 
@@ -173,16 +173,7 @@ class RoutingPolicyReconciler:
             latest_ready=(md.get("status") or {}).get("latestReadyRevision"),
             revisions=frozenset(map(revision_of, records)),
             ready_revisions=frozenset(ready),
-            timeout_seconds=_timeout(md),
+            timeout_seconds=timeout_of(md),
             guarded=frozenset(revision_of(found) for found in records if is_guarded(found["data"][SPEC_KEY])),
             batch=md["spec"].get("mode") == "batch",
         )
-
-
-def _timeout(md: Object) -> float:
-    """How long a pod may take for a request, waiting included; the default for a spec that can't be read."""
-    try:
-        serving = Serving.model_validate(md["spec"].get("serving") or {})
-    except ValidationError:
-        return DEFAULT_TIMEOUT_SECONDS
-    return serving.timeout.seconds + serving.queue.max_wait.seconds

@@ -50,15 +50,26 @@ class Client:
         self._rest = RESTClientObject(configuration)
 
     @classmethod
-    async def connect(cls) -> "Client":
-        """Load credentials; raises `kubernetes.aio.config.ConfigException` when there are none."""
+    async def connect(cls, context: str | None = None) -> "Client":
+        """Load credentials; raises `kubernetes.aio.config.ConfigException` when there are none. `context` is one of
+        the kubeconfig's."""
         configuration = Configuration()
-        if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
+        if context is None and "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
             config.load_incluster_config(client_configuration=configuration)
         else:
-            await config.load_kube_config(client_configuration=configuration)
+            await config.load_kube_config(context=context, client_configuration=configuration)
         configuration.connection_pool_maxsize = 64
         return cls(configuration)
+
+    @staticmethod
+    def namespace(context: str | None = None) -> str:
+        """The namespace that a context of the kubeconfig is set to."""
+        try:
+            contexts, active = config.list_kube_config_contexts()
+        except config.ConfigException:
+            return "default"
+        chosen = next((each for each in contexts if each["name"] == context), active)
+        return str(chosen["context"].get("namespace") or "default")
 
     async def close(self) -> None:
         """Close the connections."""

@@ -49,11 +49,11 @@ class Answer:
 
 def answer(route: PolicyRoute, request: Request) -> Answer:
     """What the gateway does with a prediction's request. Assumes that all gateways have confirmed the route."""
-    request = _received(request)
+    request = received(request)
     entity = _entity(route.sticky, request)
     if entity is not None and not _VALID_ID.fullmatch(entity):
         return Answer(entity, None, (), "the entity id must be printable ASCII without blanks at its ends")
-    branch = next((each for each in branches(route) if all(_fits(c, request) for c in each.conditions)), None)
+    branch = next((each for each in branches(route) if all(fits(c, request) for c in each.conditions)), None)
     static = route.fallback.static if route.fallback else None
     if branch is None:
         return Answer(entity, None, (), "no arm can answer", static=static)
@@ -63,7 +63,7 @@ def answer(route: PolicyRoute, request: Request) -> Answer:
     return Answer(entity, cohort, shares, ladders=ladders, static=static)
 
 
-def _received(request: Request) -> Request:
+def received(request: Request) -> Request:
     """The request as rules see it: blanks around a header's value are not part of it (RFC 9110, section 5.5)."""
     headers = {name: text.strip(" \t") for name, text in request.headers.items()}
     return Request(headers, request.query, request.body if _readable(request.body) else None)
@@ -91,18 +91,25 @@ def _entity(sticky: Sticky | None, request: Request) -> str | None:
     return request.headers.get(sticky.name) if sticky.kind == "header" else _text(_field(request.body, sticky.name))
 
 
-def _fits(condition: Condition, request: Request) -> bool:
+def fits(condition: Condition, request: Request) -> bool:
+    """Whether a request, as `received` gives it, fulfils a condition."""
     return _holds(condition, request) != condition.invert
 
 
 def _holds(condition: Condition, request: Request) -> bool:
+    text = value_of(condition, request)
+    if condition.test != "range":
+        return _compares(condition, text)
     if condition.source == "body":
-        found = _field(request.body, condition.name)
-        return _in_range(condition, _number(found)) if condition.test == "range" else _compares(condition, _text(found))
-    text = (request.headers if condition.source == "header" else request.query).get(condition.name)
-    if condition.test == "range":
-        return _in_range(condition, _integer(text))
-    return _compares(condition, text)
+        return _in_range(condition, _number(_field(request.body, condition.name)))
+    return _in_range(condition, _integer(text))
+
+
+def value_of(condition: Condition, request: Request) -> str | None:
+    """The text that a condition compares; None where the request has none."""
+    if condition.source == "body":
+        return _text(_field(request.body, condition.name))
+    return (request.headers if condition.source == "header" else request.query).get(condition.name)
 
 
 def _compares(condition: Condition, text: str | None) -> bool:
