@@ -66,6 +66,11 @@ class PredictionLog(Part):
     headers: Annotated[list[HeaderName], Field(max_length=64)] = Field(default_factory=list)
     shipped: bool = False
 
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The paths of what nobody may read."""
+        return frozenset((*self.redact, *(self.hash.fields if self.hash is not None else ())))
+
     @field_validator("headers", mode="before")
     @classmethod
     def _lower(cls, names: object) -> object:

@@ -87,7 +87,9 @@ class Service:
         if undeclared := sorted(loaded.facts - stores.rules.keys()):
             _log.warning("requests will fail: spec.facts lacks what the workflow fetches: %s", ", ".join(undeclared))
         await stores.warm()
-        self.online = await asyncio.to_thread(begin_sketches, self._identity(bundle), loaded)
+        self.online = await asyncio.to_thread(
+            begin_sketches, self._identity(bundle), loaded, config.prediction_log.hidden
+        )
         feedback, counts = _open_feedback(config.prediction_log, log), FeedbackCounts()
         plane = dataplane(loaded.workflow, stores.rules, config.serving, config.revision)
         self._tell_of(plane, bundle, log, hidden, counts)

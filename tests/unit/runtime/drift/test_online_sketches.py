@@ -55,6 +55,22 @@ def online(reference: Sketches | None = None, names: tuple[str, ...] = NAMES) ->
     return Online(IDENTITY, names, reference, lambda: NOW)
 
 
+def test_of_what_the_log_hides_there_is_no_sketch_either() -> None:
+    rows = [prediction({"wind": 1.5, "city": "Tromsø", "age": 36.0}, 0.5, "refuse") for _ in range(3)]
+    for hidden, kept in (
+        ({"features.city", "features.age", "decision"}, {"score", "features.wind"}),
+        ({"features", "score", "context"}, {"decision"}),
+    ):
+        reference: Sketches = {"features.age": NumberSketch(quantile_bins(np.array([36.0]))), "score": GridSketch()}
+        made = Online(IDENTITY, (), reference, lambda: NOW, hidden)
+        for row in rows:
+            made(row)
+        told = made.told()
+        assert set(told["columns"]) == kept
+        assert told["rows"] == 3
+        assert "features.age" not in (told["reference"] or {"columns": ()})["columns"]
+
+
 def offline(predictions: list[Prediction], reference: Sketches | None) -> Sketches:
     """Sketches of what the log has of them, shadows and all."""
     encode = Encoder(IDENTITY)

@@ -1,6 +1,6 @@
 """Where the sketches begin, and what costs nothing to import while there are none."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client.metrics_core import Metric
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from turnout_runtime.sketches.document import Sketches
 
 
-def begin_sketches(identity: Identity, loaded: LoadedWorkflow) -> "Online":
-    """Sketches for a workflow that is about to serve. Blocks: it imports numpy, where the workflow has not."""
+def begin_sketches(identity: Identity, loaded: LoadedWorkflow, hidden: Collection[str] = ()) -> "Online":
+    """Sketches for a workflow that is about to serve, but of what is `hidden` in its log. Blocks: it imports numpy,
+    where the workflow has not.
+    """
     from turnout_runtime.serve.drift.online import Online
 
-    return Online(identity, loaded.workflow.feature_names, loaded.reference)
+    return Online(identity, loaded.workflow.feature_names, loaded.reference, hidden=hidden)
 
 
 class DriftMetrics(Collector):

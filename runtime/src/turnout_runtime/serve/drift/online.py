@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,17 +39,21 @@ class Online:
         names: Sequence[str],
         reference: Sketches | None = None,
         clock: Callable[[], float] = time.time,
+        hidden: Collection[str] = (),
     ) -> None:
-        """`names` of the workflow's features (none: those of the first row), and the bundle's reference."""
-        self._identity = identity
-        self.reference = reference or _NONE
+        """`names` of the workflow's features (none: those of the first row), and the bundle's reference.
+
+        Of columns that are `hidden` in the log (`features.age`, `features` for all, …) nothing is kept here, either.
+        """
+        self._identity, self._hidden = identity, hidden
+        self.reference = {name: sketch for name, sketch in (reference or _NONE).items() if self._open(name)}
         self._names, self._clock = tuple(names), clock
         self._rows: Rows | None = None
         self._scores: list[float] = []
         self._decisions: list[str] = []
         self._left = BLOCK
         answers = {"score": self._empty("score"), "decision": self._empty("decision", text=True)}
-        self._window = Window(answers, clock())
+        self._window = Window({name: sketch for name, sketch in answers.items() if self._open(name)}, clock())
         self._ends = int(self._window.ends * _NANO)
         self._throttle = Throttle(60.0)
         if len(names) > FEATURES:
@@ -103,11 +107,14 @@ class Online:
 
     def _begin(self, first: Mapping[str, Any]) -> Rows:
         """The columns, now that there is a row to tell numbers from texts."""
-        names = (self._names or tuple(map(str, first)))[:FEATURES]
+        names = [name for name in self._names or map(str, first) if self._open(f"features.{name}")][:FEATURES]
         empty = {name: self._empty(f"features.{name}", isinstance(first.get(name), str)) for name in names}
         self._window.extend({f"features.{name}": sketch for name, sketch in empty.items()})
         texts = [name for name, sketch in empty.items() if isinstance(sketch, CategorySketch)]
         return Rows([name for name in names if name not in texts], texts, self._names)
+
+    def _open(self, column: str) -> bool:
+        return column not in self._hidden and column.partition(".")[0] not in self._hidden
 
     def _empty(self, name: str, text: bool = False) -> Sketch:
         known = self.reference.get(name)
@@ -128,8 +135,9 @@ class Online:
                 _observe(current[f"features.{name}"], column)
             for name, texts in zip(rows.categories, rows.texts, strict=True):
                 _observe_texts(current[f"features.{name}"], texts)
-        if self._scores:
+        if self._scores and "score" in current:
             _observe(current["score"], np.sort(np.array(self._scores, np.float64)))
+        if self._decisions and "decision" in current:
             _observe_texts(current["decision"], self._decisions)
         self._clear()
 
