@@ -9,9 +9,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from tests.integration.runtime.log_shipping import Written, left, metric, shipping
 from tests.integration.runtime.process import free_port
 from tests.unit.runtime.ship.segments import delivered, row, segment, write
+
+from turnout_runtime.cli import main
+from turnout_runtime.log.files import LogFiles
 
 
 def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
@@ -94,6 +98,22 @@ def test_what_is_rotten_is_put_aside_and_the_rest_goes_on(tmp_path: Path) -> Non
     assert delivered(lake) == ["p1", "p3"]
     assert [path.name for path in (log / "rejected").iterdir()] == [segment(2).name]
     assert not list(log.glob("*.jsonl"))
+
+
+def test_once_says_what_is_left_since_it_is_still_written_to_and_tail_what_it_cannot_follow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, lake = tmp_path / "log", tmp_path / "lake"
+    Written(log).more(1)
+    files = LogFiles(log, 10**6, 8)
+    files.append([row(1)])
+    with shipping(log, "--to", str(lake), "--once") as process:
+        assert process.wait(60) == 0
+    assert "1 segment is still written to, and left" in (tmp_path / "shipper.log").read_text()
+    assert main(["log", "tail", "--no-follow", str(lake)]) == 1
+    assert "shipped files appear as a whole" in capsys.readouterr().err
+    assert main(["log", "tail", "--no-follow", str(lake), str(log)]) == 0
+    assert "p1" in capsys.readouterr().out
 
 
 def test_once_says_what_could_not_be_delivered(tmp_path: Path) -> None:

@@ -53,6 +53,11 @@ class Shipper:
         """By sink."""
         return {name: lane.counts for name, lane in self._lanes.items()}
 
+    @property
+    def open_segments(self) -> int:
+        """How many have rows that wait for their writer, where a sink takes files."""
+        return sum(seen.segment.open and seen.size > 0 for seen in self.backlog.seen) if self._sinks.batch else 0
+
     async def run(self, stop: asyncio.Event, host: str | None = None) -> None:
         """Ship until `stop`, then what is left, however often that has to be tried. Raises `ConfigInvalid`."""
         port = await self._listen(host)

@@ -74,6 +74,7 @@ async def _run(config: "ShipConfig", arguments: argparse.Namespace) -> None:
         try:
             if arguments.once:
                 complete = await shipper.once()
+                _tell_of_open(shipper.open_segments)
             else:
                 stop, loop = asyncio.Event(), asyncio.get_running_loop()
                 for number in (signal.SIGTERM, signal.SIGINT):
@@ -86,6 +87,17 @@ async def _run(config: "ShipConfig", arguments: argparse.Namespace) -> None:
     if not complete:
         failed = [counts.error for counts in shipper.counts.values() if counts.error]
         raise ShipFailed(f"not all was delivered; what is left stays in {config.directory}: {'; '.join(failed)}")
+
+
+def _tell_of_open(segments: int) -> None:
+    import sys
+
+    if segments:
+        told = "1 segment is" if segments == 1 else f"{segments} segments are"
+        print(
+            f"{told} still written to, and left: it is complete after a minute (rotate.age), or when its process ends",
+            file=sys.stderr,
+        )
 
 
 def _told_to_end(stop: "object") -> None:

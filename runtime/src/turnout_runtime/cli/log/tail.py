@@ -51,9 +51,16 @@ def _follow(arguments: argparse.Namespace, where: Any) -> None:
     from turnout_runtime.analysis.follow import Follower
     from turnout_runtime.analysis.source import LogSource
     from turnout_runtime.analysis.tail import Wanted, newest, selected
+    from turnout_runtime.errors import LogInvalid
 
     wanted = Wanted(arguments.arm, arguments.status, arguments.revision, arguments.fallback, arguments.entity)
-    follower = Follower(LogSource(arguments.places), arguments.n)
+    source = LogSource(arguments.places)
+    if source.has_parquet and not source.segmented:
+        raise LogInvalid(
+            f"{' '.join(arguments.places)}: shipped files appear as a whole, and do not grow: give a pod's log, or see the"
+            " newest with turnout log query and ORDER BY time DESC LIMIT 10"
+        )
+    follower = Follower(source, arguments.n)
     lines = newest(follower.new(), arguments.n)
     if not arguments.json:
         _write(_row({name: name for name, _ in _COLUMNS}))
