@@ -34,6 +34,8 @@ POLICY: dict[str, Any] = {
     },
 }
 
+STATIC: dict[str, Any] = {"ladder": [{"static": {"decision": "review", "score": 0.5}}]}
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -137,6 +139,31 @@ def test_text_for_people(capsys: pytest.CaptureFixture[str]) -> None:
         "gold  no       body context.tier is absent (wanted: is gold)\n"
         "sale  yes      query q is present\n"
     )
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_ladder(capsys: pytest.CaptureFixture[str]) -> None:
+    ladder = {"ladder": [{"arm": "main"}, {"arm": "spare"}, *STATIC["ladder"]]}
+    arms = [*POLICY["spec"]["arms"], {"name": "spare", "modelDeployment": "checkout-c", "weight": 0}]
+    write("policy.yaml", {**POLICY, "spec": {**POLICY["spec"], "arms": arms, "fallback": ladder}})
+    assert route(capsys)["chances"][0]["ladder"] == ["spare"]
+    said = route(capsys, "--request", "gold.json")
+    assert (said["chances"][0]["ladder"], said["static"]["decision"]) == (["main", "spare"], "review")
+    suite({**GOLD, "expect": {"ladder": ["main", "spare"], "static": "review"}}, {**GOLD, "expect": {"ladder": []}})
+    assert main(["policy", "test", "expected.yaml"]) == 1
+    assert "ladder is ['main', 'spare'], not []" in capsys.readouterr().out
+    assert main(["route", "-f", "policy.yaml", "--request", "gold.json"]) == 0
+    assert "else        main, then spare\nat last     the static answer review\n" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("folder")
+def test_no_arm_is_ready(capsys: pytest.CaptureFixture[str]) -> None:
+    deployment = {"kind": "ModelDeployment", "spec": {}, "status": {"replicas": 0}}
+    names = [{**deployment, "metadata": {"name": name, "namespace": "shop"}} for name in ("checkout", "checkout-b")]
+    write("policy.yaml", POLICY, *names)
+    assert route(capsys, code=1)["refused"] == "no arm can answer"
+    write("policy.yaml", {**POLICY, "spec": {**POLICY["spec"], "fallback": STATIC}}, *names)
+    assert route(capsys)["static"]["decision"] == "review"
 
 
 @pytest.mark.usefixtures("folder")

@@ -13,21 +13,23 @@ from turnout_operator.cli.objects import Object, Objects
 from turnout_operator.plan.arms import Target
 from turnout_operator.plan.branches import Share
 from turnout_operator.plan.explain import Answer, Request, answer
-from turnout_operator.plan.routes import PolicyRoute
+from turnout_operator.plan.routes import ArmRoute, PolicyRoute
 from turnout_operator.plan.routing_policy import resolve, unavailable
-from turnout_operator.plan.targets import NEWEST, assumed, target_of
+from turnout_operator.plan.targets import assumed, known, target_of
 from turnout_operator.plan.trace import Step, trace
 
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """An arm that may answer. `share` is the probability of that, `propensity` the one that is logged with it."""
+    """An arm that may answer. `share` is the probability of that, `propensity` the one that is logged with it, and
+    `ladder` the arms that are asked in turn when it can't."""
 
     rule: str | None
     arm: str
     revision: str | None
     propensity: float
     share: float
+    ladder: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,7 @@ def decide(objects: Objects, policy: Object, request: Request, now: datetime) ->
     notes = tuple(problem.message for problem in resolution.problems)
     idle = [Step(each.name, False, "out of its window, or none of its arms can answer") for each in parsed.spec.rules]
     steps = {step.rule: step for step in (*idle, *trace(route, request, said))}
-    return Decision(
-        route, said, _chances(said.shares), tuple(steps.values()), _confirmed(policy, route), guessed, notes
-    )
+    return Decision(route, said, _chances(said), tuple(steps.values()), _confirmed(policy, route), guessed, notes)
 
 
 def parse(policy: Object) -> RoutingPolicy:
@@ -88,17 +88,18 @@ def _confirmed(policy: Object, route: PolicyRoute) -> bool | None:
     return bool(same and 0 < gateways["connected"] == gateways["acked"])
 
 
-def _chances(shares: Sequence[Share]) -> tuple[Chance, ...]:
+def _chances(said: Answer) -> tuple[Chance, ...]:
     """The arms, each once for each rule, the likeliest first."""
-    whole = sum(share.width for share in shares)
+    whole = sum(share.width for share in said.shares)
     widths: dict[tuple[str | None, str], int] = {}
-    for share in shares:
+    for share in said.shares:
         widths[share.rule, share.arm.name] = widths.get((share.rule, share.arm.name), 0) + share.width
-    known = {(share.rule, share.arm.name): share for share in shares}
-    found = [_chance(known[key], width / whole) for key, width in widths.items()]
-    return tuple(sorted(found, key=lambda each: -each.share))
+    pairs = zip(said.shares, said.ladders, strict=True)
+    found = {(share.rule, share.arm.name): (share, ladder) for share, ladder in pairs}
+    chances = (_chance(*found[key], width / whole) for key, width in widths.items())
+    return tuple(sorted(chances, key=lambda each: -each.share))
 
 
-def _chance(share: Share, of_all: float) -> Chance:
-    revision = None if share.arm.revision == NEWEST else share.arm.revision
-    return Chance(share.rule, share.arm.name, revision, share.propensity, of_all)
+def _chance(share: Share, ladder: Sequence[ArmRoute], of_all: float) -> Chance:
+    arm, names = share.arm, tuple(each.name for each in ladder)
+    return Chance(share.rule, arm.name, known(arm.revision), share.propensity, of_all, names)

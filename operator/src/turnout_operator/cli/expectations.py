@@ -25,6 +25,10 @@ class Expect(SpecModel):
     refused: bool = False
     chances: dict[str, float] | None = None
     """Percent of each arm, where no entity decides."""
+    ladder: list[str] | None = None
+    """The arms that are asked in turn when the chosen one can't answer."""
+    static: str | None = None
+    """The decision of the static answer at the end of the ladder; null where there is none."""
 
 
 class Case(SpecModel):
@@ -69,6 +73,8 @@ def differences(expect: Expect, decision: Decision) -> list[str]:
     said = document(decision)
     if bool(said["refused"]) != expect.refused:
         return [f"refused: {said['refused']}" if said["refused"] else f"answered by {_arms(decision)}"]
+    said["ladder"] = [*decision.chances[0].ladder] if len(decision.chances) == 1 else None
+    said["static"] = said["static"] and said["static"]["decision"]
     names = expect.model_fields_set - {"refused", "chances"}
     found = [_different(name, getattr(expect, name), said[name], decision) for name in sorted(names)]
     if expect.chances is not None and not _alike(expect.chances, decision):

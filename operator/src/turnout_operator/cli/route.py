@@ -40,7 +40,7 @@ def _run(arguments: argparse.Namespace) -> int:
     policy = objects.policy(arguments.policy, arguments.namespace)
     decision = decide(objects, policy, request, arguments.at or datetime.now(UTC))
     print(json.dumps(document(decision), indent=2) if arguments.output == "json" else text(decision))
-    return 1 if decision.answer.refused else 0
+    return 1 if decision.answer.refused and not decision.answer.static else 0
 
 
 def _time(written: str) -> datetime:

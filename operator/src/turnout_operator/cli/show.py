@@ -1,6 +1,7 @@
 """A decision as text for people and as a document for programs. Pure."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from turnout_operator.cli.decisions import Chance, Decision
@@ -24,6 +25,7 @@ def document(decision: Decision) -> dict[str, Any]:
         "revision": one and one.revision,
         "propensity": one and one.propensity,
         "refused": said.refused,
+        "static": asdict(said.static) if said.static else None,
         "chances": [_chance(each) for each in decision.chances],
         "rules": [{"name": step.rule, "decides": step.decides, "why": step.why} for step in decision.steps],
         "assumedReady": list(decision.assumed),
@@ -35,8 +37,7 @@ def text(decision: Decision) -> str:
     """What a person wants to know first comes first."""
     parts = [_columns(list(_facts(decision)))]
     if len(decision.chances) > 1:
-        rows = [(f"{each.share:.2%}", each.arm, each.rule or "-", _revision(each)) for each in decision.chances]
-        parts.append(_columns([("CHANCE", "ARM", "RULE", "REVISION"), *rows]))
+        parts.append(_columns([("CHANCE", "ARM", "RULE", "REVISION", "ELSE"), *map(_row, decision.chances)]))
     if decision.steps:
         words = {True: "yes", False: "no", None: "by chance"}
         told = [(step.rule, words[step.decides], step.why) for step in decision.steps]
@@ -56,6 +57,10 @@ def _facts(decision: Decision) -> Iterator[tuple[str, str]]:
         yield "arm", one.arm
         yield "revision", _revision(one)
         yield "propensity", f"{one.propensity:g}"
+        if one.ladder:
+            yield "else", ", then ".join(one.ladder)
+    if said.static:
+        yield "at last", f"the static answer {said.static.decision}"
 
 
 def _state(decision: Decision) -> str:
@@ -90,7 +95,12 @@ def _chance(chance: Chance) -> dict[str, Any]:
         "rule": chance.rule,
         "revision": chance.revision,
         "propensity": chance.propensity,
+        "ladder": list(chance.ladder),
     }
+
+
+def _row(chance: Chance) -> tuple[str, ...]:
+    return f"{chance.share:.2%}", chance.arm, chance.rule or "-", _revision(chance), ", ".join(chance.ladder) or "-"
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> str:

@@ -10,8 +10,7 @@ from turnout_operator.api.serving import Serving
 from turnout_operator.plan.arms import Target
 from turnout_operator.plan.routing_policy import DEFAULT_TIMEOUT_SECONDS
 
-NEWEST = "newest"
-"""Stands for the revision that `assumed` doesn't know."""
+_NEWEST = "-newest"  # no revision's name ends so: they have 8 characters there
 
 
 def timeout_of(deployment: Mapping[str, Any]) -> float:
@@ -41,4 +40,9 @@ def assumed(policy: RoutingPolicy, name: str, deployment: Mapping[str, Any] | No
     held = frozenset(arm.revision for arm in policy.spec.arms if arm.model_deployment == name and arm.revision)
     seconds = timeout_of(deployment) if deployment else DEFAULT_TIMEOUT_SECONDS
     batch = deployment is not None and deployment["spec"].get("mode") == "batch"
-    return Target(NEWEST, held, held, seconds, batch=batch)
+    return Target(name + _NEWEST, held, held, seconds, batch=batch)
+
+
+def known(revision: str) -> str | None:
+    """The revision, unless it only stands for the one that `assumed` doesn't know."""
+    return None if revision.endswith(_NEWEST) else revision
