@@ -24,6 +24,7 @@ SLOW = {
     "test_replay_pages.py",
     "test_serving_fuzz.py",
     "test_xds_explain.py",
+    "test_xds_shadow_load.py",
     "test_xds_fallback_changes.py",
     "test_sketches_in_a_pod.py",
 }

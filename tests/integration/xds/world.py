@@ -5,6 +5,7 @@ import pickle
 import ssl
 import sys
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path, PurePosixPath
@@ -54,7 +55,7 @@ async def until(condition: Callable[[], bool], what: str, seconds: float = 8.0) 
 class Pod:
     """An upstream that echoes the headers it got; `delay` in seconds. To callers who want events it streams them for
     `delay`. With `tls` it demands what that context demands. One that `aborts` breaks the connection. `asked` counts
-    requests, `most` is how many there were at once."""
+    requests, `most` is how many there were at once, and `heard` has the last ones' headers."""
 
     def __init__(self, name: str, tls: ssl.SSLContext | None = None) -> None:
         self.name = name
@@ -63,6 +64,7 @@ class Pod:
         self.status = 200
         self.aborts = False
         self.asked = self.now = self.most = 0
+        self.heard: deque[dict[str, str]] = deque(maxlen=1_000)
         self.endpoint = Endpoint("127.0.0.1", 0)
         self._runner: web.AppRunner | None = None
 
@@ -89,6 +91,8 @@ class Pod:
             self.now -= 1
 
     async def _echo(self, request: web.Request) -> web.StreamResponse:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.heard.append(headers)
         await request.read()
         if self.aborts:
             assert request.transport is not None
@@ -97,7 +101,6 @@ class Pod:
             return await self._stream(request)
         if self.delay:
             await asyncio.sleep(self.delay)
-        headers = {name.lower(): value for name, value in request.headers.items()}
         said = {"pod": self.name, "path": request.path, "method": request.method, "headers": headers}
         return web.json_response(said, status=self.status)
 

@@ -22,17 +22,21 @@ REVISION_RULE = Rule(
     ),
     field_path=".revision",
 )
-HUNDREDTHS_RULE = Rule(
-    "self < 0.0 || [self * 100.0 - double(int(self * 100.0 + 0.5))].all(rest, rest > -0.000001 && rest < 0.000001)",
-    "weight is a percentage with at most 2 decimals, for example 12.25: drop the further digits",
-    lambda weight: abs(weight * 100 - int(weight * 100 + 0.5)) < 1e-6,
-)
+
+
+def hundredths(name: str) -> Rule:
+    """A percentage with at most 2 decimals in field `name`."""
+    return Rule(
+        "self < 0.0 || [self * 100.0 - double(int(self * 100.0 + 0.5))].all(rest, rest > -0.000001 && rest < 0.000001)",
+        f"{name} is a percentage with at most 2 decimals, for example 12.25: drop the further digits",
+        lambda value: abs(value * 100 - int(value * 100 + 0.5)) < 1e-6,
+    )
 
 
 class Weighted(SpecModel):
     """What gets a share of some traffic."""
 
-    weight: Annotated[float, Field(ge=0, le=100), HUNDREDTHS_RULE] | None = None
+    weight: Annotated[float, Field(ge=0, le=100), hundredths("weight")] | None = None
     """Share of the traffic in percent, 0 to 100 with at most 2 decimals. The weights sum to 100; one arm may leave
     its weight out and takes the rest."""
 

@@ -12,6 +12,7 @@ from turnout_operator.api.meta import API_VERSION, LABEL, LABEL_MESSAGE, Resourc
 from turnout_operator.api.paths import BODY_FIELD_RULE, COOKIE_RULE, HEADER_RULE, OWN_HEADER_RULE
 from turnout_operator.api.rules import COHORT_KEY_RULE, COHORT_NUMBER_RULE, RULE_ARMS_RULE, RoutingRule
 from turnout_operator.api.schema import Column, ListMap, Names, Rule, matches
+from turnout_operator.api.shadow import SHADOW_ALONE_RULE, SHADOW_ARMS_RULE, Shadow
 
 
 class StickyBy(SpecModel):
@@ -38,10 +39,14 @@ class StickyBy(SpecModel):
     header, cookie and bodyField is given."""
 
 
+_RULES = (RULE_ARMS_RULE, COHORT_KEY_RULE, COHORT_NUMBER_RULE, FALLBACK_ARMS_RULE, AFTER_RULE)
+_SHADOW_RULES = (SHADOW_ARMS_RULE, SHADOW_ALONE_RULE)
+
+
 class RoutingPolicySpec(SpecModel):
     """The wanted split of one objective's traffic."""
 
-    RULES: ClassVar = (RULE_ARMS_RULE, COHORT_KEY_RULE, COHORT_NUMBER_RULE, FALLBACK_ARMS_RULE, AFTER_RULE)
+    RULES: ClassVar = (*_RULES, *_SHADOW_RULES)
 
     objective: Annotated[str, Field(max_length=63), matches(LABEL, f"objective {LABEL_MESSAGE}")] | None = None
     """The name that callers use, in /v1/<namespace>/<objective>/predict; up to 63 characters of a-z, 0-9 and -.
@@ -62,6 +67,9 @@ class RoutingPolicySpec(SpecModel):
     """What keeps an entity on its arm. When absent, every request is drawn by itself."""
     fallback: Fallback | None = None
     """What answers when the chosen arm can't. When absent, its failure is the answer."""
+    shadow: Annotated[list[Shadow], Field(max_length=4), ListMap("arm")] = Field(default_factory=list)
+    """Arms that get copies of predictions' requests, up to 4. Their answers go to the log only, and whatever becomes of
+    them, callers don't notice."""
     timeout: Annotated[Duration, at_most("15m")] | None = None
     """Time for the whole request at the gateway, a duration up to 15m. Default: the largest timeout plus queue wait of
     the arms' ModelDeployments plus 1s. That much is always left to answers that stream (text/event-stream)."""

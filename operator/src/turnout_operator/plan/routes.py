@@ -112,6 +112,19 @@ class Fallback:
 
 
 @dataclass(frozen=True, slots=True)
+class Shadow:
+    """An arm that gets copies of predictions: of `percent` basis points of those that other arms answer.
+
+    `max_concurrent` bounds the copies under way from each gateway. Larger bodies than `max_body_bytes` are not copied.
+    """
+
+    arm: ArmRoute
+    percent: int
+    max_concurrent: int
+    max_body_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyRoute:
     """The whole split of one objective. `arms[0]` is the stable arm; the weights sum to `TOTAL_WEIGHT`.
 
@@ -132,6 +145,7 @@ class PolicyRoute:
     layout: Layout = ()
     rules: tuple[RuleRoute, ...] = ()
     fallback: Fallback | None = None
+    shadows: tuple[Shadow, ...] = ()
 
     @property
     def chosen(self) -> tuple[ArmRoute, ...]:
@@ -141,7 +155,8 @@ class PolicyRoute:
     @property
     def destinations(self) -> tuple[ArmRoute, ...]:
         """All arms that requests may come to; an arm may come several times."""
-        return (*self.chosen, *(self.fallback.arms if self.fallback else ()))
+        below = self.fallback.arms if self.fallback else ()
+        return (*self.chosen, *below, *(each.arm for each in self.shadows))
 
 
 def cluster_name(namespace: str, revision: str) -> str:

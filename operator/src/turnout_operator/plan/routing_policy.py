@@ -15,13 +15,16 @@ from pydantic import TypeAdapter, ValidationError
 from turnout_operator.api.fallback import Fallback
 from turnout_operator.api.routing_policy import RoutingPolicy, RoutingPolicyStatus, StickyBy, objective_of
 from turnout_operator.api.rules import RoutingRule
+from turnout_operator.api.shadow import Shadow
 from turnout_operator.plan.arms import ArmPlan, Problem, Target, arms_before, observed, plan_arms
 from turnout_operator.plan.cohorts import allot, from_cohorts
 from turnout_operator.plan.fallback import fallback_route
 from turnout_operator.plan.revision import digest
 from turnout_operator.plan.routes import ArmRoute, Layout, PolicyKey, PolicyRoute, Sticky, cluster_name
 from turnout_operator.plan.routes import Fallback as FallbackRoute
+from turnout_operator.plan.routes import Shadow as ShadowRoute
 from turnout_operator.plan.rules import rule_routes
+from turnout_operator.plan.shadows import shadow_routes
 from turnout_operator.plan.shares import fill
 
 DEFAULT_TIMEOUT_SECONDS = 15.0
@@ -46,13 +49,14 @@ def resolve(policy: RoutingPolicy, targets: Mapping[str, Target], now: datetime)
     weighty = {arm.name for arm in arms if arm.weight}
     ruled = {arm.name for rule in spec.rules for arm in rule.arms if arm.weight != 0}
     laddered = {rung.arm for rung in (spec.fallback.ladder if spec.fallback else ()) if rung.arm}
+    shadowed = {shadow.arm for shadow in spec.shadow}
     routed = arms if found.keys().isdisjoint(weighty) else arms_before(policy.status, arms, targets) or arms
     able = tuple(arm for arm in routed if arm.revision and arm.weight > 0)
     seconds = _timeout(policy, able, targets)
-    head = _Head(_key(policy), objective_of(policy), _sticky(spec.sticky_by), seconds, spec.fallback)
+    head = _Head(_key(policy), objective_of(policy), _sticky(spec.sticky_by), seconds, spec.fallback, spec.shadow)
     others = [arm for arm in arms if arm.revision and arm.name not in {each.name for each in able}]
     route = _route(head, able, others, targets, _layout(policy.status), spec.rules, now)
-    problems = tuple(problem for name, problem in found.items() if name in weighty | ruled | laddered)
+    problems = tuple(problem for name, problem in found.items() if name in weighty | ruled | laddered | shadowed)
     return Resolution(tuple(arms), able, route, problems)
 
 
@@ -99,6 +103,7 @@ class _Head:
     sticky: Sticky | None
     timeout_seconds: float
     fallback: Fallback | None = None
+    shadows: Sequence[Shadow] = ()
 
 
 def _layout(status: RoutingPolicyStatus | None) -> Layout:
@@ -138,6 +143,7 @@ def _route(
         layout=layout,
         rules=rule_routes(rules, able, now),
         fallback=fallback_route(head.fallback, able),
+        shadows=shadow_routes(head.shadows, able),
     )
     return replace(route, version=_version(route))
 
@@ -152,7 +158,11 @@ def _version(route: PolicyRoute) -> str:
     sticky = route.sticky and [route.sticky.kind, route.sticky.name]
     rules = [[rule.name, list(map(repr, rule.conditions)), rule.cohorts, _facts(rule.arms)] for rule in route.rules]
     parts = [route.objective, sticky, _facts(route.arms), route.timeout_seconds, list(map(list, route.layout)), rules]
-    return digest([*parts, *_ladder(route.fallback)])[:12]
+    return digest([*parts, *_ladder(route.fallback), *map(_shadow, route.shadows)])[:12]
+
+
+def _shadow(shadow: ShadowRoute) -> list[Any]:
+    return ["shadow", *_facts([shadow.arm]), shadow.percent, shadow.max_concurrent, shadow.max_body_bytes]
 
 
 def _ladder(fallback: FallbackRoute | None) -> list[Any]:

@@ -23,6 +23,7 @@ _STATS_SUFFIXES = (
     ".upstream_rq_timeout",
     ".upstream_rq_retry",
     ".upstream_rq_active",
+    ".upstream_rq_pending_overflow",
     ".upstream_cx_connect_fail",
     ".membership_healthy",
     ".membership_total",

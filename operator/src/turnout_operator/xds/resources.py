@@ -23,6 +23,7 @@ from turnout_operator.xds.render.fallback import (
 )
 from turnout_operator.xds.render.listener import LISTENER, listener
 from turnout_operator.xds.render.route import route_configuration, route_name, scope
+from turnout_operator.xds.render.shadow import shadow_cluster, shadow_name
 
 Render = Callable[[], dict[str, object]]
 
@@ -105,17 +106,25 @@ def bundle(policy: PolicyRoute) -> Bundle:
 
 
 def _own_clusters(policy: PolicyRoute, arms: Iterable[ArmRoute]) -> dict[str, OwnCluster]:
-    """The ladders of these arms, and the rungs of all."""
-    fallback = policy.fallback
+    """The shadows, the ladders of these arms, and the rungs of all."""
+    found, fallback = _shadow_clusters(policy), policy.fallback
     if fallback is None or not fallback.arms:
-        return {}
-    found, limit = {}, fallback.max_concurrent
+        return found
+    limit = fallback.max_concurrent
     for arm in arms:
         name = ladder_name(policy, arm)
         found[name] = OwnCluster(partial(ladder_cluster, name, ladder_members(policy, arm), limit))
     for arm in fallback.arms:
         name = rung_name(policy, arm)
         found[name] = OwnCluster(partial(rung_cluster, name, limit), arm.cluster, rung_metadata(arm.name))
+    return found
+
+
+def _shadow_clusters(policy: PolicyRoute) -> dict[str, OwnCluster]:
+    found = {}
+    for shadow in policy.shadows if policy.arms else ():
+        name = shadow_name(policy, shadow)
+        found[name] = OwnCluster(partial(shadow_cluster, name, shadow.max_concurrent), shadow.arm.cluster)
     return found
 
 

@@ -1,6 +1,7 @@
 """One policy's route table and the scope that selects it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 
 from turnout_operator.plan.branches import branches
@@ -16,6 +17,7 @@ from turnout_operator.xds.render.listener import (
 )
 from turnout_operator.xds.render.match import bad_id, body_rules, has_cookie, matches, without_body
 from turnout_operator.xds.render.problems import INVALID_ENTITY, METHOD_NOT_ALLOWED, NO_REVISION, direct_response
+from turnout_operator.xds.render.shadow import by_size
 from turnout_operator.xds.render.split import retry_policy, split, timeouts
 
 _FILTERS = "envoy.extensions.filters.http"
@@ -81,7 +83,7 @@ def _others(policy: PolicyRoute) -> list[dict[str, object]]:
     """
     path: JsonMap = {"prefix": f"/v1/{route_name(policy)}/"}
     sticky = policy.sticky if policy.sticky and policy.sticky.kind != "body" else None
-    answers = laddered(policy, _answers(policy, path, sticky, (), {}), predictions=False)
+    answers = laddered(policy, _answers(replace(policy, shadows=()), path, sticky, (), {}), predictions=False)
     return [*_refusals(path, sticky), *answers]
 
 
@@ -106,9 +108,10 @@ def _answers(
         conditions = branch.conditions if read else without_body(branch.conditions)
         if conditions is None:
             continue
-        for (more, seconds), (has_id, key) in product(times, _entities(sticky)):
-            match = {**path, **matches(conditions, [*headers, *more, *has_id])}
-            action = split(policy, branch.shares, key, seconds)
+        sizes = by_size(policy, branch.shares)
+        for (more, seconds), (has_id, key), (size, shadows) in product(times, _entities(sticky), sizes):
+            match = {**path, **matches(conditions, [*headers, *more, *has_id, *size])}
+            action = split(policy, branch.shares, key, seconds, shadows)
             routes.append({"match": match, "route": action, **_hand_on(key, read)})
     return routes
 

@@ -3,27 +3,36 @@
 from collections.abc import Sequence
 
 from turnout_operator.plan.branches import Share
-from turnout_operator.plan.routes import PolicyRoute, Sticky
+from turnout_operator.plan.routes import PolicyRoute, Shadow, Sticky
 from turnout_operator.xds.render import JsonMap, literal, set_header, typed
 from turnout_operator.xds.render.fallback import destination, response_headers, retries
 from turnout_operator.xds.render.listener import ENTITY_HEADER
 from turnout_operator.xds.render.match import cookie_pattern
+from turnout_operator.xds.render.shadow import marks, mirrors
 
 _IDLE_SECONDS = 300.0
 
 
-def split(policy: PolicyRoute, shares: Sequence[Share], sticky: Sticky | None, timeout: float) -> JsonMap:
-    """The route action: Envoy takes the share that holds the hash modulo the sum of the widths."""
-    clusters: dict[str, object] = {"clusters": [_share(share, policy) for share in shares]}
+def split(
+    policy: PolicyRoute, shares: Sequence[Share], sticky: Sticky | None, timeout: float, shadows: Sequence[Shadow]
+) -> JsonMap:
+    """The route action: Envoy takes the share that holds the hash modulo the sum of the widths.
+
+    `shadows` get copies.
+    """
+    told = [_share(share, policy, marks(policy, shadows, share, shares)) for share in shares]
+    clusters: dict[str, object] = {"clusters": told}
     again = retries(policy.fallback, timeout, retry_policy()) if policy.fallback else retry_policy()
     action: dict[str, object] = {"weighted_clusters": clusters, **timeouts(timeout), "retry_policy": again}
+    if shadows:
+        action["request_mirror_policies"] = mirrors(policy, shadows, shares)
     if sticky is not None:
         clusters["use_hash_policy"] = True
         action["hash_policy"] = [_hash_policy(policy, sticky)]
     return action
 
 
-def _share(share: Share, policy: PolicyRoute) -> JsonMap:
+def _share(share: Share, policy: PolicyRoute, more: Sequence[JsonMap]) -> JsonMap:
     said = [set_header("x-turnout-arm", literal(share.arm.name))]
     if share.rule is not None:
         said.append(set_header("x-turnout-rule", literal(share.rule)))
@@ -32,7 +41,7 @@ def _share(share: Share, policy: PolicyRoute) -> JsonMap:
     return {
         "name": destination(policy, share.arm),
         "weight": share.width,
-        "request_headers_to_add": [*said, propensity],
+        "request_headers_to_add": [*said, propensity, *more],
         "response_headers_to_add": [*said, *instead, set_header("x-turnout-policy-version", literal(policy.version))],
     }
 

@@ -1,0 +1,82 @@
+"""Shadows that are dead, slow, crashing or away, under load: callers don't notice."""
+
+import asyncio
+import io
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+import pytest_asyncio
+from tests.integration.xds.envoy import Envoy
+from tests.integration.xds.shadows import shadow, shadowed
+from tests.integration.xds.world import Load, World
+
+from turnout_operator.plan.routes import Endpoint
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+LARGEST = 1024 * 1024
+STATES = ("deaf", "blackhole", "refusing", "slow", "crashing", "void")
+
+
+@pytest.fixture(scope="module")
+def deaf() -> Iterator[Endpoint]:
+    """Takes connections and never reads."""
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as listening:
+        yield Endpoint("127.0.0.1", listening.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def blackhole() -> Iterator[Endpoint]:
+    """Lets nobody connect: its backlog is full."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening:
+        address = listening.getsockname()
+        full = [socket.socket() for _ in range(4)]
+        for each in full:
+            each.setblocking(False)
+            each.connect_ex(address)
+        yield Endpoint("127.0.0.1", address[1])
+        for each in full:
+            each.close()
+
+
+@pytest.fixture(scope="module")
+def refusing() -> Endpoint:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        return Endpoint("127.0.0.1", listening.getsockname()[1])
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def envoy(shared: World, deaf: Endpoint, blackhole: Endpoint, refusing: Endpoint) -> Envoy:
+    await shared.start_pods("main", "slow", "crashing")
+    shared.pods["slow"].delay = 30.0
+    shared.pods["crashing"].aborts = True
+    await shared.serve(shadowed("plain"), *(shadowed(name, shadow(name, size=LARGEST)) for name in STATES))
+    for name, endpoint in {"deaf": deaf, "blackhole": blackhole, "refusing": refusing}.items():
+        shared.xds.set_endpoints(f"demo/{name}", [endpoint])
+    return await shared.start_envoy()
+
+
+async def waits(envoy: Envoy, objective: str, body: bytes) -> list[float]:
+    """How long 16 clients waited for each of their answers, in order; all were good."""
+    found: list[float] = []
+
+    async def ask(number: int) -> int:
+        start = time.perf_counter()
+        status, said = await envoy.predict(objective, f"e-{number}", data=io.BytesIO(body))
+        found.append(time.perf_counter() - start)
+        return status if said["pod"] == "main" else 0
+
+    async with Load(ask, 16) as load:
+        await asyncio.sleep(1.0)
+    assert load.answers.keys() == {200}
+    return sorted(found)
+
+
+@pytest.mark.parametrize("size", [8, LARGEST, 5_000_000])
+@pytest.mark.parametrize("state", STATES)
+async def test_a_sick_shadow_is_not_noticed(envoy: Envoy, state: str, size: int) -> None:
+    """One that held requests up would do so until they time out after 2 s, or can't connect after 0.5 s."""
+    found, usual = await waits(envoy, state, b"x" * size), await waits(envoy, "plain", b"x" * size)
+    assert found[len(found) // 2] < 0.25 + usual[len(usual) // 2]
