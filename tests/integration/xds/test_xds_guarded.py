@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import ssl
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -12,6 +13,7 @@ from tests.integration.xds.envoy import Envoy
 from tests.integration.xds.test_xds_mtls import CA, NAME, Mount, identity
 from tests.integration.xds.world import World, policy
 
+from turnout_operator.plan.routes import ArmRoute, Fallback
 from turnout_operator.xds.tls import make_ca, make_client, make_server, server_credentials
 
 NOW = dt.datetime.now(dt.UTC)
@@ -96,3 +98,13 @@ async def test_a_revision_that_becomes_guarded_takes_over_without_a_failed_reque
     await world.acked("fd")
     assert statuses == {200}
     assert (await envoy.predict("fd"))[1]["pod"] == "b"
+
+
+async def test_a_guarded_arm_is_a_fallback_too(world: World, mount: Mount, tmp_path: Path) -> None:
+    await world.start_pods("a", tls=demanding(tmp_path / "pod", CA.certificate))
+    await world.start_pods("plain")
+    rung = ArmRoute("a", "demo/a", "a", 0, guarded=True)
+    fallback = Fallback((rung,), None, frozenset({"5xx"}), None, 64)
+    envoy = await serve(world, mount, replace(policy("fd", {"plain": 10_000}), fallback=fallback))
+    world.pods["plain"].status = 503
+    assert (await envoy.predict("fd"))[1]["pod"] == "a"

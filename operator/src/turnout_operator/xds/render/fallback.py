@@ -142,9 +142,9 @@ def _static_answer(policy: PolicyRoute) -> JsonMap:
     return {STATIC_ANSWER: typed(message, custom_response_matcher={"matcher_list": {"matchers": [matcher]}})}
 
 
-def _answer(policy: PolicyRoute, static: Static) -> JsonMap:
-    """As a pod's answer, but for what only a pod knows."""
-    body = {
+def static_body(policy: PolicyRoute, static: Static) -> JsonMap:
+    """As a pod's answer, but for what only a pod knows; its texts are Envoy's formats."""
+    return {
         "prediction_id": None,
         "request_id": "%REQ(x-request-id)%",
         "model_version": None,
@@ -156,11 +156,14 @@ def _answer(policy: PolicyRoute, static: Static) -> JsonMap:
         "fallback_used": True,
         "fallback": "static",
     }
+
+
+def _answer(policy: PolicyRoute, static: Static) -> JsonMap:
     nobody = {**set_header("x-turnout-arm", ""), "keep_empty_value": True}
     config = typed(
         "envoy.extensions.http.custom_response.local_response_policy.v3.LocalResponsePolicy",
         status_code=200,
-        body_format={"json_format": body, "content_type": "application/json"},
+        body_format={"json_format": static_body(policy, static), "content_type": "application/json"},
         response_headers_to_add=[set_header("x-turnout-fallback", "static"), nobody],
     )
     return {"name": "static", "typed_config": config}
