@@ -20,6 +20,7 @@ from turnout_operator.plan.settings import PlanSettings
 from turnout_operator.plan.workload import config_map
 from turnout_runtime import config as runtime
 from turnout_runtime.config.ship import ShipConfig
+from turnout_runtime.ship.backlog import REJECTED_KEPT
 
 SETTINGS = PlanSettings(runtime_image="runtime:1", drain_seconds=5.0)
 LAKE = {"name": "my-lake", "objectStore": {"uri": "s3://logs/a", "secretRef": {"name": "lake"}}}
@@ -283,13 +284,13 @@ def test_both_programs_read_what_is_written_and_their_defaults_are_the_specs():
 
 
 def test_a_volume_that_is_shipped_from_has_room_beside_the_rotation():
-    def limit(**log) -> int:
-        md = model_deployment(serving={"processes": 3}, predictionLog={"rotate": {"size": "1Mi", "keep": 4}, **log})
+    def limit(keep: int = 4, **log) -> int:
+        md = model_deployment(serving={"processes": 3}, predictionLog={"rotate": {"size": "1Mi", "keep": keep}, **log})
         found = pod_template(Revision.wanted(md, SETTINGS), SETTINGS)["spec"]["volumes"]
         (volume,) = [each for each in found if each["name"] == "log"]
         return int(volume["emptyDir"]["sizeLimit"]) // 1024**2
 
-    assert (limit(), limit(sinks=[LAKE])) == (5, 15)
+    assert (limit(), limit(sinks=[LAKE]), limit(20, sinks=[LAKE])) == (5, 4 + 1 + 6 + REJECTED_KEPT, 20 + 1 + 6 + 20)
 
 
 def test_the_pages_example_is_a_valid_spec():

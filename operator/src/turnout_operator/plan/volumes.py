@@ -22,6 +22,7 @@ from turnout_operator.plan.revision import Revision
 Json = dict[str, Any]
 
 SHARED_MEMORY = "shared-memory"
+_REJECTED = 8  # files: the shipper keeps no more of them
 _DOCKER_CONFIG = ".dockerconfigjson"
 
 
@@ -126,6 +127,6 @@ def _log_volume(spec: ModelDeploymentSpec) -> Json:
     if claim := log.persistent_volume_claim:
         return {"persistentVolumeClaim": {"claimName": claim.claim_name}}
     # A pod that has more than the limit is evicted, so what is beside the rotation must fit, too: with sinks, one more
-    # file that each process writes, one of feedback, and those that could not be delivered.
-    more = 2 * spec.serving.processes + log.rotate.keep if log.sinks else 0
+    # file that each process writes, one of feedback, and those that could not be delivered, or are just on their way.
+    more = 2 * spec.serving.processes + max(log.rotate.keep, _REJECTED) if log.sinks else 0
     return {"emptyDir": {"sizeLimit": str(log.rotate.size.bytes * (log.rotate.keep + 1 + more))}}

@@ -13,7 +13,8 @@ from turnout_runtime.offline.place import Folder, folder_of
 
 _HIVE_FEEDBACK = re.compile(r"(?:^|/)feedback/namespace=[^/]*/objective=")
 _HOUR = re.compile(r"(?:^|/)hour=(\d{4}-\d{2}-\d{2}T\d{2})(?:/|$)")
-_ASIDE = frozenset({"rejected", "ship"})
+REJECTED = "rejected"
+_ASIDE = frozenset({REJECTED, "ship"})
 """Folders of a pod's directory that are the shipper's own."""
 _NOWHERE = "there is no such folder: give the log's directory, or a pattern like 'logs/*'"
 

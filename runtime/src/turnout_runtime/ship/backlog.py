@@ -12,7 +12,8 @@ from turnout_runtime.ship.plan import NOTHING, Delivered, Seen, Sinks, finished,
 from turnout_runtime.ship.progress import ProgressFiles
 
 _log = logging.getLogger("turnout.ship")
-_REJECTED_KEPT = 8
+REJECTED_KEPT = 8
+"""Segments; the operator leaves room for them in the pod's volume."""
 
 
 class Backlog:
@@ -120,6 +121,6 @@ def _put_aside(path: Path) -> None:
     with suppress(FileNotFoundError):
         path.rename(folder / path.name)
     there = sorted((segment, path) for path in folder.iterdir() if (segment := segment_of(path.name)))
-    for _, old in there[:-_REJECTED_KEPT]:
+    for _, old in there[:-REJECTED_KEPT]:
         old.unlink(missing_ok=True)
         _log.error("the oldest rejected segment is deleted to make room", extra={"segment": old.name})

@@ -89,6 +89,19 @@ def test_an_entity_is_forgotten_everywhere(tmp_path: Path) -> None:
     assert forget(str(root), ["a"]).removed == 0
 
 
+def test_what_could_not_be_shipped_is_forgotten_too_and_what_is_damaged_with_it(tmp_path: Path) -> None:
+    pod, rows = tmp_path / "pod", [record(f"p{n}", entity_id="a" if n < 3 else "b") for n in range(1, 4)]
+    path = segment(pod / "rejected", [[row] for row in rows])
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"p2"', b'"p9"') + b"torn")
+    receipt = forget(str(pod), ["a"])
+    assert (receipt.removed, receipt.read_again, receipt.left) == (1, 1, {})
+    assert b'"a"' not in path.read_bytes()
+    with path.open("rb") as file:
+        assert [block.end for block in blocks(file) if block.rows] == [len(whole)]
+    assert path.stat().st_size == len(whole) + len(b"torn")
+
+
 def test_a_hashed_entity_is_forgotten_with_its_key(tmp_path: Path) -> None:
     root = full_log(tmp_path)
     assert forget(str(root), ["a"], b"key").removed == 8

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from turnout_runtime.analysis.database import database
-from turnout_runtime.analysis.places import LogFile
+from turnout_runtime.analysis.places import REJECTED, LogFile
 from turnout_runtime.analysis.relation import table_of
 from turnout_runtime.analysis.upkeep.condemned import Condemned
 from turnout_runtime.analysis.upkeep.files import Files
@@ -53,7 +53,7 @@ def forget(place: str, entities: Sequence[str], key: bytes | None = None, progre
     """Take the entities out of the log at `place`. Blocks. Raises `LogInvalid` for a place that is none."""
     condemned = Condemned(names_of(entities, key))
     with scratch() as folder, database() as connection:
-        files = _sealed(Files([place], folder, progress))
+        files = _sealed(Files([place, *_aside(place)], folder, progress))
         rewriter = Rewriter(connection, condemned, folder)
         rewriter.condemn()
         for file, path in files.of("predictions", "looking"):
@@ -77,6 +77,11 @@ def _proved(files: Files, condemned: Condemned, folder: Path) -> list[tuple[str,
         rewriter = Rewriter(connection, condemned, folder)
         rewriter.condemn()
         return [(file.place, rewriter.count(file, path)) for kind in _ORDER for file, path in files.of(kind, "proving")]
+
+
+def _aside(place: str) -> list[str]:
+    """Folders of a pod's log with what could not be shipped: no part of the log for other readers."""
+    return [] if "://" in place else [str(path) for path in Path(place).rglob(REJECTED) if path.is_dir()]
 
 
 def _sealed(files: Files) -> Files:

@@ -8,7 +8,7 @@ from typing import Any
 from turnout_runtime.analysis.places import LogFile
 from turnout_runtime.analysis.relation import MERGED
 from turnout_runtime.analysis.upkeep.condemned import Condemned
-from turnout_runtime.analysis.upkeep.segments import without
+from turnout_runtime.analysis.upkeep.segments import blank, without
 from turnout_runtime.log.read import blocks_of
 from turnout_runtime.offline.sql import listed, literal, quoted
 
@@ -69,12 +69,14 @@ class Rewriter:
         return bool(rows) or merged is not None  # which must go on to say what it was made of
 
     def _segment(self, file: LogFile, path: Path, new: Path) -> bool:
-        rows = 0
+        """What is damaged in it may be about anybody, so that goes, too."""
+        rows = end = 0
         with new.open("wb") as out:
             for block in blocks_of(path):
                 content, removed = without(block, lambda line: self._condemned.line(file.kind, line))
-                out.write(content)
-                rows += block.rows - removed
+                out.write(blank(block.offset - end) + content)
+                rows, end = rows + block.rows - removed, block.end
+            out.write(blank(path.stat().st_size - end))
         return bool(rows)
 
     def _goes(self, file: LogFile, path: Path) -> str:

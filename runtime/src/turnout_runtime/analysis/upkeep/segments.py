@@ -35,6 +35,11 @@ def _filled(kept: list[bytes], block: Block, size: int) -> bytes:
     return f"#{' '.join(numbers)} {crc32(payload):08x}\n".encode() + payload
 
 
+def blank(size: int) -> bytes:
+    """So many bytes without a row."""
+    return nothing(size) if size >= _SHORTEST else b"\n" * size
+
+
 def nothing(size: int) -> bytes:
     """So many bytes (14 or more) of blocks that hold no row."""
     parts = []

@@ -57,8 +57,8 @@ def _follow(arguments: argparse.Namespace, where: Any) -> None:
     source = LogSource(arguments.places)
     if source.has_parquet and not source.segmented:
         raise LogInvalid(
-            f"{' '.join(arguments.places)}: shipped files appear as a whole, and do not grow: give a pod's log, or see the"
-            " newest with turnout log query and ORDER BY time DESC LIMIT 10"
+            f"{' '.join(arguments.places)}: shipped files appear as a whole, and do not grow: give a pod's log, or see"
+            " the newest with turnout log query and ORDER BY time DESC LIMIT 10"
         )
     follower = Follower(source, arguments.n)
     lines = newest(follower.new(), arguments.n)
