@@ -53,10 +53,12 @@ FIELDS = (
     Field("details", "JSON", 2, "the workflow's own part of the answer"),
     Field("fallback_used", "BOOLEAN", 1, "whether the answer rests on any fallback"),
     Field(
-        "fallback", "VARCHAR", 2,
+        "fallback",
+        "VARCHAR",
+        2,
         "`cached`, `stale_facts`, `facts`, `rules`, `default`, "
         "`arm` (answers for another arm, which is the reason), or the workflow's step",
-    ),  # fmt: skip
+    ),
     Field("fallback_reason", "VARCHAR", 2, "what made it necessary, in a word"),
     Field("cache", CACHE, 2, "`status` hit, miss or stale; `age_ms` of the remembered answer; null without a cache"),
     Field("exceeded", "VARCHAR[]", 2, "budgets that were exceeded: facts, inference, postprocess"),
