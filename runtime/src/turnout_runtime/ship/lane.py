@@ -42,7 +42,8 @@ class Lane(ABC):
                     continue
             except FileNotFoundError:  # the writer had to make room
                 await asyncio.sleep(_MOMENT)
-                self.backlog.scan()
+                if not await self._look_again():
+                    return False
                 continue
             except SinkFailed as error:
                 if not await self._pause(error.reason, str(error)):
@@ -60,6 +61,14 @@ class Lane(ABC):
     @abstractmethod
     async def deliver(self) -> bool:
         """Deliver a little; whether there was anything. Raises `SinkFailed`, or `FileNotFoundError` for the segment."""
+
+    async def _look_again(self) -> bool:
+        """Whether to go on; a directory that cannot be read for a while must not end the lane."""
+        try:
+            self.backlog.scan()
+        except OSError as error:
+            return await self._pause("failed", f"sink {self.name}: the log's directory: {error.strerror}")
+        return True
 
     async def _pause(self, reason: str, text: str) -> bool:
         """Wait for the next attempt; False when there is to be none."""

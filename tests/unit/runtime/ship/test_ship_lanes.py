@@ -1,6 +1,8 @@
 """Lanes over a real directory, with sinks of the test's own."""
 
 import asyncio
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -128,6 +130,23 @@ async def test_a_segment_that_was_pruned_meanwhile_is_forgotten(tmp_path: Path) 
     backlog.scan()
     assert await drained(lanes) == [True]
     assert sink.rows == [row(2)]
+
+
+class Looking(lane.Lane):
+    async def deliver(self) -> bool:
+        os.stat(self.backlog.directory)
+        return False
+
+
+async def test_a_directory_that_is_away_for_a_while_ends_no_lane(tmp_path: Path) -> None:
+    backlog, _ = lanes_of(tmp_path)
+    one, away = Looking("lake", backlog, Backoff(first=0.0)), tmp_path.with_name("away")
+    shutil.move(tmp_path, away)
+    one.end(tries=3)
+    assert not await one.run()
+    assert one.counts.error == "sink lake: the log's directory: No such file or directory"
+    shutil.move(away, tmp_path)
+    assert await one.run()
 
 
 def test_the_writer_prunes_no_segment_that_is_on_its_way(tmp_path: Path) -> None:
