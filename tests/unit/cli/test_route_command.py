@@ -157,6 +157,22 @@ def test_the_ladder(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_shadows(capsys: pytest.CaptureFixture[str]) -> None:
+    shadows = [{"arm": "main"}, {"arm": "next", "percent": 12.5, "maxBodySize": "1Ki"}]
+    write("policy.yaml", {**POLICY, "spec": {**POLICY["spec"], "shadow": shadows}})
+    assert route(capsys, "--request", "gold.json")["chances"][0]["shadows"] == [
+        {"arm": "main", "percent": 100.0, "maxBodyBytes": 65_536}
+    ]
+    copied = {each["arm"]: [shadow["arm"] for shadow in each["shadows"]] for each in route(capsys)["chances"]}
+    assert copied == {"main": ["next"], "next": ["main"]}
+    suite({**GOLD, "expect": {"shadows": ["main"]}}, {**GOLD, "expect": {"shadows": ["next"]}})
+    assert main(["policy", "test", "expected.yaml"]) == 1
+    assert "shadows is ['main'], not ['next']" in capsys.readouterr().out
+    assert main(["route", "-f", "policy.yaml", "--request", "gold.json"]) == 0
+    assert "copied to   main (100 % of those up to 65536 bytes)\n" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("folder")
 def test_no_arm_is_ready(capsys: pytest.CaptureFixture[str]) -> None:
     deployment = {"kind": "ModelDeployment", "spec": {}, "status": {"replicas": 0}}
     names = [{**deployment, "metadata": {"name": name, "namespace": "shop"}} for name in ("checkout", "checkout-b")]

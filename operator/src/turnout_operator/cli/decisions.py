@@ -13,7 +13,7 @@ from turnout_operator.cli.objects import Object, Objects
 from turnout_operator.plan.arms import Target
 from turnout_operator.plan.branches import Share
 from turnout_operator.plan.explain import Answer, Request, answer
-from turnout_operator.plan.routes import ArmRoute, PolicyRoute
+from turnout_operator.plan.routes import ArmRoute, PolicyRoute, Shadow
 from turnout_operator.plan.routing_policy import resolve, unavailable
 from turnout_operator.plan.targets import assumed, known, target_of
 from turnout_operator.plan.trace import Step, trace
@@ -22,7 +22,7 @@ from turnout_operator.plan.trace import Step, trace
 @dataclass(frozen=True, slots=True)
 class Chance:
     """An arm that may answer. `share` is the probability of that, `propensity` the one that is logged with it, and
-    `ladder` the arms that are asked in turn when it can't."""
+    `ladder` the arms that are asked in turn when it can't, and `shadows` those that get copies."""
 
     rule: str | None
     arm: str
@@ -30,6 +30,7 @@ class Chance:
     propensity: float
     share: float
     ladder: tuple[str, ...]
+    shadows: tuple[Shadow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +95,12 @@ def _chances(said: Answer) -> tuple[Chance, ...]:
     widths: dict[tuple[str | None, str], int] = {}
     for share in said.shares:
         widths[share.rule, share.arm.name] = widths.get((share.rule, share.arm.name), 0) + share.width
-    pairs = zip(said.shares, said.ladders, strict=True)
-    found = {(share.rule, share.arm.name): (share, ladder) for share, ladder in pairs}
+    parts = zip(said.shares, said.ladders, said.copies, strict=True)
+    found = {(share.rule, share.arm.name): (share, ladder, copies) for share, ladder, copies in parts}
     chances = (_chance(*found[key], width / whole) for key, width in widths.items())
     return tuple(sorted(chances, key=lambda each: -each.share))
 
 
-def _chance(share: Share, ladder: Sequence[ArmRoute], of_all: float) -> Chance:
+def _chance(share: Share, ladder: Sequence[ArmRoute], copies: tuple[Shadow, ...], of_all: float) -> Chance:
     arm, names = share.arm, tuple(each.name for each in ladder)
-    return Chance(share.rule, arm.name, known(arm.revision), share.propensity, of_all, names)
+    return Chance(share.rule, arm.name, known(arm.revision), share.propensity, of_all, names, copies)

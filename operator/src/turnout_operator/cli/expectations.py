@@ -27,6 +27,8 @@ class Expect(SpecModel):
     """Percent of each arm, where no entity decides."""
     ladder: list[str] | None = None
     """The arms that are asked in turn when the chosen one can't answer."""
+    shadows: list[str] | None = None
+    """The arms that get copies."""
     static: str | None = None
     """The decision of the static answer at the end of the ladder; null where there is none."""
 
@@ -73,7 +75,9 @@ def differences(expect: Expect, decision: Decision) -> list[str]:
     said = document(decision)
     if bool(said["refused"]) != expect.refused:
         return [f"refused: {said['refused']}" if said["refused"] else f"answered by {_arms(decision)}"]
-    said["ladder"] = [*decision.chances[0].ladder] if len(decision.chances) == 1 else None
+    one = decision.chances[0] if len(decision.chances) == 1 else None
+    said["ladder"] = [*one.ladder] if one else None
+    said["shadows"] = [each.arm.name for each in one.shadows] if one else None
     said["static"] = said["static"] and said["static"]["decision"]
     names = expect.model_fields_set - {"refused", "chances"}
     found = [_different(name, getattr(expect, name), said[name], decision) for name in sorted(names)]

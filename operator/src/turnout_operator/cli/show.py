@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from turnout_operator.cli.decisions import Chance, Decision
-from turnout_operator.plan.routes import Sticky
+from turnout_operator.plan.routes import Shadow, Sticky
 
 _KINDS = {"header": "header", "cookie": "cookie", "body": "body field"}
 
@@ -37,7 +37,9 @@ def text(decision: Decision) -> str:
     """What a person wants to know first comes first."""
     parts = [_columns(list(_facts(decision)))]
     if len(decision.chances) > 1:
-        parts.append(_columns([("CHANCE", "ARM", "RULE", "REVISION", "ELSE"), *map(_row, decision.chances)]))
+        parts.append(
+            _columns([("CHANCE", "ARM", "RULE", "REVISION", "ELSE", "COPIED TO"), *map(_row, decision.chances)])
+        )
     if decision.steps:
         words = {True: "yes", False: "no", None: "by chance"}
         told = [(step.rule, words[step.decides], step.why) for step in decision.steps]
@@ -59,6 +61,8 @@ def _facts(decision: Decision) -> Iterator[tuple[str, str]]:
         yield "propensity", f"{one.propensity:g}"
         if one.ladder:
             yield "else", ", then ".join(one.ladder)
+        if one.shadows:
+            yield "copied to", ", ".join(map(_shadow, one.shadows))
     if said.static:
         yield "at last", f"the static answer {said.static.decision}"
 
@@ -96,11 +100,21 @@ def _chance(chance: Chance) -> dict[str, Any]:
         "revision": chance.revision,
         "propensity": chance.propensity,
         "ladder": list(chance.ladder),
+        "shadows": [
+            {"arm": each.arm.name, "percent": each.percent / 100, "maxBodyBytes": each.max_body_bytes}
+            for each in chance.shadows
+        ],
     }
 
 
 def _row(chance: Chance) -> tuple[str, ...]:
-    return f"{chance.share:.2%}", chance.arm, chance.rule or "-", _revision(chance), ", ".join(chance.ladder) or "-"
+    copies = ", ".join(each.arm.name for each in chance.shadows) or "-"
+    ladder = ", ".join(chance.ladder) or "-"
+    return f"{chance.share:.2%}", chance.arm, chance.rule or "-", _revision(chance), ladder, copies
+
+
+def _shadow(shadow: Shadow) -> str:
+    return f"{shadow.arm.name} ({shadow.percent / 100:g} % of those up to {shadow.max_body_bytes} bytes)"
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> str:

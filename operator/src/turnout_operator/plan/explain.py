@@ -10,7 +10,8 @@ import xxhash
 from turnout_operator.plan.branches import Share, branches
 from turnout_operator.plan.cookies import entity_in
 from turnout_operator.plan.fallback import rungs
-from turnout_operator.plan.routes import TOTAL_WEIGHT, ArmRoute, Condition, PolicyRoute, Static, Sticky
+from turnout_operator.plan.routes import TOTAL_WEIGHT, ArmRoute, Condition, PolicyRoute, Shadow, Static, Sticky
+from turnout_operator.plan.shadows import copied_to
 
 _VALID_ID = re.compile(r"[!-~]([ -~]*[!-~])?")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -36,7 +37,7 @@ class Answer:
     why.
 
     `ladders` are the arms that are asked in turn when the arm of the share at the same place can't answer, and `static`
-    is the answer when none can.
+    is the answer when none can. `copies` are the shadows of requests to that arm, unless their bodies are too large.
     """
 
     entity: str | None
@@ -45,6 +46,7 @@ class Answer:
     refused: str | None = None
     ladders: tuple[tuple[ArmRoute, ...], ...] = ()
     static: Static | None = None
+    copies: tuple[tuple[Shadow, ...], ...] = ()
 
 
 def answer(route: PolicyRoute, request: Request) -> Answer:
@@ -60,7 +62,8 @@ def answer(route: PolicyRoute, request: Request) -> Answer:
     cohort = None if entity is None else cohort_of(route, entity)
     shares = branch.shares if cohort is None else (_holder(branch.shares, cohort),)
     ladders = tuple(rungs(route, share.arm) for share in shares)
-    return Answer(entity, cohort, shares, ladders=ladders, static=static)
+    copies = tuple(copied_to(route, share.arm) for share in shares)
+    return Answer(entity, cohort, shares, ladders=ladders, static=static, copies=copies)
 
 
 def received(request: Request) -> Request:
