@@ -89,7 +89,9 @@ def test_chances_without_an_entity(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("folder")
 def test_the_time_counts(capsys: pytest.CaptureFixture[str]) -> None:
     for at, rule in (("2026-12-23T23:59:59Z", None), ("2026-12-24T01:00:00+01:00", "sale")):
-        assert route(capsys, "--query", "q=1", "--header", "cookie=customer=1", "--at", at)["rule"] == rule
+        said = route(capsys, "--query", "q=1", "--header", "cookie=customer=1", "--at", at)
+        assert said["rule"] == rule
+        assert said["rules"][1]["why"] == ("query q is present" if rule else "its window is 2026-12-24T00:00:00Z to …")
 
 
 @pytest.mark.usefixtures("folder")

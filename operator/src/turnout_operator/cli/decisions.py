@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from turnout_operator.api.routing_policy import RoutingPolicy
+from turnout_operator.api.rules import Window
 from turnout_operator.cli.errors import invalid
 from turnout_operator.cli.objects import Object, Objects
 from turnout_operator.plan.arms import Target
@@ -15,6 +16,7 @@ from turnout_operator.plan.branches import Share
 from turnout_operator.plan.explain import Answer, Request, answer
 from turnout_operator.plan.routes import ArmRoute, PolicyRoute, Shadow
 from turnout_operator.plan.routing_policy import resolve, unavailable
+from turnout_operator.plan.rules import holds
 from turnout_operator.plan.targets import assumed, known, target_of
 from turnout_operator.plan.trace import Step, trace
 
@@ -55,9 +57,22 @@ def decide(objects: Objects, policy: Object, request: Request, now: datetime) ->
     route = resolution.route or unavailable(parsed)
     said = answer(route, request)
     notes = tuple(problem.message for problem in resolution.problems)
-    idle = [Step(each.name, False, "out of its window, or none of its arms can answer") for each in parsed.spec.rules]
+    idle = [Step(each.name, False, _idle(each.match.window, now)) for each in parsed.spec.rules]
     steps = {step.rule: step for step in (*idle, *trace(route, request, said))}
     return Decision(route, said, _chances(said), tuple(steps.values()), _confirmed(policy, route), guessed, notes)
+
+
+def _idle(window: Window | None, now: datetime) -> str:
+    """Why a rule is not in force."""
+    if holds(window, now):
+        return "none of its arms can answer"
+    assert window is not None
+    start, end = (f"{time:%Y-%m-%dT%H:%M:%SZ}" if time else "…" for time in _utc(window))
+    return f"its window is {start} to {end}"
+
+
+def _utc(window: Window) -> tuple[datetime | None, ...]:
+    return tuple(time and time.astimezone(UTC) for time in (window.start, window.end))
 
 
 def parse(policy: Object) -> RoutingPolicy:

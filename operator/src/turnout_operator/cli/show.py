@@ -118,6 +118,8 @@ def _shadow(shadow: Shadow) -> str:
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    """Those of the columns that have something to say."""
+    columns = [column for column in zip(*rows, strict=True) if any(cell != "-" for cell in column[1:])]
+    padded = ([cell.ljust(max(map(len, column))) for cell in column] for column in columns)
+    lines = map("  ".join, zip(*padded, strict=True))
     return "\n".join(line.rstrip() for line in lines)

@@ -12,7 +12,7 @@ from turnout_operator.plan.shares import fill
 
 def rule_routes(rules: Iterable[RoutingRule], able: Mapping[str, ArmRoute], now: datetime) -> tuple[RuleRoute, ...]:
     """The rules in force at `now`; one of whose arms none can answer is left out, so that later ones decide."""
-    found = ((rule, _arms(rule, able)) for rule in rules if _holds(rule.match.window, now))
+    found = ((rule, _arms(rule, able)) for rule in rules if holds(rule.match.window, now))
     return tuple(_route(rule, arms) for rule, arms in found if arms)
 
 
@@ -45,7 +45,8 @@ def _covers(one: RoutingRule, other: RoutingRule) -> bool:
     return set(_conditions(one)) <= set(_conditions(other))
 
 
-def _holds(window: Window | None, now: datetime) -> bool:
+def holds(window: Window | None, now: datetime) -> bool:
+    """Whether a rule with this window is in force."""
     if window is None:
         return True
     return (window.start is None or window.start <= now) and (window.end is None or now < window.end)
