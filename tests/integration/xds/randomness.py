@@ -9,7 +9,7 @@ from tests.integration.xds.envoy import Envoy
 from tests.integration.xds.world import BODY, COOKIE, HEADER, policy
 
 from turnout_operator.plan.explain import Request, answer
-from turnout_operator.plan.routes import ArmRoute, Condition, PolicyRoute, RuleRoute, Sticky
+from turnout_operator.plan.routes import ArmRoute, Condition, PolicyRoute, RuleRoute, Shadow, Sticky
 from turnout_runtime.predict.route import route_of
 
 ARMS = "abcd"
@@ -81,7 +81,17 @@ def rule(dice: random.Random, number: int, sticky: bool) -> RuleRoute:
 def random_policy(name: str, seed: int, sticky: Sticky | None) -> PolicyRoute:
     dice = random.Random(seed)
     plain = policy(name, {"a": 6_000, "b": 1_000, "c": 3_000}, sticky=sticky)
-    return replace(plain, rules=tuple(rule(dice, number, sticky is not None) for number in range(dice.randint(1, 6))))
+    rules = tuple(rule(dice, number, sticky is not None) for number in range(dice.randint(1, 6)))
+    return replace(plain, rules=rules, shadows=shadows(random.Random(seed)))
+
+
+def shadows(dice: random.Random) -> tuple[Shadow, ...]:
+    """Of none to two arms, of all bodies or some."""
+    sizes = (0, 100, 1 << 20)
+    return tuple(
+        Shadow(ArmRoute(arm, f"demo/{arm}", arm, 0), dice.randint(1, 5_000), 64, dice.choice(sizes))
+        for arm in dice.sample(ARMS, dice.choice((0, 0, 1, 2)))
+    )
 
 
 def random_policies(seeds: range) -> dict[str, PolicyRoute]:
