@@ -6,12 +6,13 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 from tests.integration.xds.envoy import Envoy
 from tests.integration.xds.shadows import shadow, shadowed
-from tests.integration.xds.world import Load, World
+from tests.integration.xds.world import Load, World, policy
 
 from turnout_operator.plan.routes import Endpoint
 
@@ -80,3 +81,26 @@ async def test_a_sick_shadow_is_not_noticed(envoy: Envoy, state: str, size: int)
     """One that held requests up would do so until they time out after 2 s, or can't connect after 0.5 s."""
     found, usual = await waits(envoy, state, b"x" * size), await waits(envoy, "plain", b"x" * size)
     assert found[len(found) // 2] < 0.25 + usual[len(usual) // 2]
+
+
+async def test_shadows_that_come_change_and_go_fail_no_request(shared: World, envoy: Envoy) -> None:
+    await shared.start_pods("new")
+    shared.xds.set_endpoints("demo/new", [shared.pods["new"].endpoint])
+    steps = [("new",), ("new", "slow"), (), ("crashing", "new"), ("slow",)]
+    shared.xds.set_route(policy("moving", {"main": 10_000}))
+    await shared.acked("moving")
+
+    async def ask(number: int) -> int:
+        return (await envoy.predict("moving", f"e-{number}", json={}))[0]
+
+    async with Load(ask, 8) as load:
+        for number in range(25):
+            shadows = [shadow(name, concurrent=16 + number % 4) for name in steps[number % 5]]
+            shared.xds.set_route(replace(shadowed("moving", *shadows), version=f"v{number}"))
+            await shared.acked("moving")
+            if number == 15:
+                await shared.pods["new"].stop()
+            shared.xds.set_endpoints("demo/new", [shared.pods["new"].endpoint] if number % 3 else [])
+            await asyncio.sleep(0.05)
+    assert load.answers.keys() == {200}
+    assert shared.pods["new"].asked > 0

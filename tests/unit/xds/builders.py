@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from turnout_operator.plan.routes import ArmRoute, Endpoint, Fallback, PolicyKey, PolicyRoute, Sticky
+from turnout_operator.plan.routes import ArmRoute, Endpoint, Fallback, PolicyKey, PolicyRoute, Shadow, Sticky
 from turnout_operator.xds.resources import Kind, Resource
 from turnout_operator.xds.stream import StreamState
 from turnout_operator.xds.subscription import Request, Response
@@ -33,6 +33,12 @@ def laddered(policy: PolicyRoute, rungs: Sequence[str], limit: int = 64) -> Poli
     arms = tuple(ArmRoute(f"rung-{rev}", f"demo/{rev}", rev, 0) for rev in rungs)
     fallback = Fallback(arms, None, frozenset({"5xx"}), None, limit)
     return replace(policy, fallback=fallback if arms else None)
+
+
+def shadowed(policy: PolicyRoute, revisions: Sequence[str], limit: int = 64) -> PolicyRoute:
+    """The policy with these revisions as shadows."""
+    arms = (ArmRoute(f"shadow-{rev}", f"demo/{rev}", rev, 0) for rev in revisions)
+    return replace(policy, shadows=tuple(Shadow(arm, 10_000, limit, 65_536) for arm in arms))
 
 
 class Conversation:

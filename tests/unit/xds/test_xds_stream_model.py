@@ -3,7 +3,7 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.unit.xds.builders import DRAIN, HOST, laddered, route
+from tests.unit.xds.builders import DRAIN, HOST, laddered, route, shadowed
 from tests.unit.xds.model_envoy import ModelEnvoy, is_bad
 
 from turnout_operator.plan.routes import PolicyKey, PolicyRoute
@@ -44,7 +44,7 @@ class StreamMachine(RuleBasedStateMachine):
     @initialize()
     def serve(self) -> None:
         """Start from a gateway that serves."""
-        self.set_route("p", ["a", "b"], "v1", False, [], 1)
+        self.set_route("p", ["a", "b"], "v1", False, [], 1, [])
         self.exchange()
 
     @rule(
@@ -54,16 +54,24 @@ class StreamMachine(RuleBasedStateMachine):
         idle=st.booleans(),
         rungs=LADDERS,
         limit=st.integers(1, 2),
+        shadows=LADDERS,
     )
     def set_route(
-        self, name: str, revisions: list[str], version: str, idle: bool, rungs: list[str], limit: int
+        self,
+        name: str,
+        revisions: list[str],
+        version: str,
+        idle: bool,
+        rungs: list[str],
+        limit: int,
+        shadows: list[str],
     ) -> None:
         share = 10_000 // len(revisions)
         weights = dict.fromkeys(revisions, share)
         weights[revisions[0]] += 10_000 - sum(weights.values())
         if idle and len(revisions) > 1:
             weights[revisions[0]], weights[revisions[1]] = 0, weights[revisions[0]] + weights[revisions[1]]
-        self.routes[name] = laddered(route(name, weights, version=version), rungs, limit)
+        self.routes[name] = shadowed(laddered(route(name, weights, version=version), rungs, limit), shadows, limit)
         self.stream.mark(self.table.set_route(self.routes[name]))
 
     @rule(name=NAMES)
