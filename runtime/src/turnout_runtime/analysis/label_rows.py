@@ -98,15 +98,18 @@ def said_in_feedback(connection: Any, file: LabelFile) -> Said:
     return Said(_select(columns, FEEDBACK), FEEDBACK, "NOT of_entity", "of_entity", timed=True)
 
 
-def of_newest(rows: str, objective: bool) -> str:
-    """SQL: the rows with the id of the newest live answer to their entity before them as the key, NULL for none.
+ANSWERED = (
+    "SELECT entity_id, objective, time, prediction_id FROM predictions"
+    " WHERE NOT coalesce(shadow, false) AND status = 'ok'"
+)
+"""SQL: the live answers that outcomes of entities may be about."""
+
+
+def of_newest(rows: str, answers: str, objective: bool) -> str:
+    """SQL: the rows with the id of the newest of the answers to their entity before them as the key, NULL for none.
 
     With `objective` that of their own objective.
     """
-    answers = (
-        "SELECT entity_id, objective, time, prediction_id FROM predictions"
-        " WHERE NOT coalesce(shadow, false) AND status = 'ok'"
-    )
     same = " AND s.objective = p.objective" if objective else ""
     return (
         f"SELECT p.prediction_id AS key, s.moment, s.label, s.reward FROM ({rows}) s"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from turnout_runtime.analysis.database import one
-from turnout_runtime.analysis.label_rows import LabelFile, Said, of_newest, said_in_feedback, said_in_file
+from turnout_runtime.analysis.label_rows import ANSWERED, LabelFile, Said, of_newest, said_in_feedback, said_in_file
 from turnout_runtime.analysis.source import LogSource
 from turnout_runtime.errors import LogInvalid
 
@@ -57,7 +57,7 @@ def load_labels(connection: Any, source: LogSource, file: LabelFile, scratch: Pa
     counts = LabelCounts()
     connection.execute(f"CREATE TEMP TABLE {_SAID} (key VARCHAR, moment TIMESTAMPTZ, label DOUBLE, reward DOUBLE)")
     for said in _parts(connection, source, file, scratch):
-        _read(connection, said, file, counts)
+        _read(connection, source, said, file, counts)
     _resolve(connection, counts)
     return counts
 
@@ -74,7 +74,7 @@ def _parts(connection: Any, source: LogSource, file: LabelFile, scratch: Path) -
         yield said_in_feedback(connection, file)
 
 
-def _read(connection: Any, said: Said, file: LabelFile, counts: LabelCounts) -> None:
+def _read(connection: Any, source: LogSource, said: Said, file: LabelFile, counts: LabelCounts) -> None:
     """Add to the table `said` the rows that say something, are known by now, and are of a known entity."""
     whole = f"key IS NOT NULL AND coalesce(label, reward) IS NOT NULL{' AND moment IS NOT NULL' if said.timed else ''}"
     known = f"moment <= TIMESTAMPTZ '{file.as_of.isoformat()}'" if file.as_of else "true"
@@ -87,17 +87,26 @@ def _read(connection: Any, said: Said, file: LabelFile, counts: LabelCounts) -> 
     counts.later += later
     connection.execute(f"INSERT INTO {_SAID} SELECT key, moment, label, reward FROM part WHERE known AND {said.ids}")
     if said.entities != "false":
-        _find_predictions(connection, f"SELECT * FROM part WHERE known AND {said.entities}", counts)
+        _find_predictions(connection, source, f"SELECT * FROM part WHERE known AND {said.entities}", counts)
     connection.execute("DROP TABLE part")
 
 
-def _find_predictions(connection: Any, rows: str, counts: LabelCounts) -> None:
-    """Add them under the ids of the newest answers before each."""
+def _find_predictions(connection: Any, source: LogSource, rows: str, counts: LabelCounts) -> None:
+    """Add them under the ids of the newest answers before each, whether or not these are in the range of the log.
+
+    What came of an answer after the range is no outcome of an older one in it.
+    """
+    answers = ANSWERED
+    if (whole := source.endless()) is not source and one(connection, f"SELECT EXISTS ({rows})")[0]:
+        whole.view(connection)
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE answered AS {ANSWERED}")
+        source.view(connection)
+        answers = "FROM answered"
     for objective in (False, True):
         mine = f"{rows} AND objective IS {'NOT ' if objective else ''}NULL"
         if not one(connection, f"SELECT EXISTS ({mine})")[0]:
             continue
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE found AS {of_newest(mine, objective)}")
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE found AS {of_newest(mine, answers, objective)}")
         (unknown,) = one(connection, "SELECT count(*) FROM found WHERE key IS NULL")
         counts.unknown += unknown
         connection.execute(f"INSERT INTO {_SAID} SELECT * FROM found WHERE key IS NOT NULL")

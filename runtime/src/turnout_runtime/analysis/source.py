@@ -63,6 +63,10 @@ class LogSource:
         """Make the view `predictions` in a DuckDB connection, typed as the schema says, or else `types`, by column."""
         self._view(connection, "predictions", types)
 
+    def endless(self) -> "LogSource":
+        """The same log without an end of its range; itself where it has none."""
+        return self if self.during.until is None else LogSource(self._places, Range(self.during.since))
+
     def feedback(self, connection: Any) -> bool:
         """Make the view `feedback` likewise; whether there is any file of it."""
         self._view(connection, "feedback", _TYPED)

@@ -16,6 +16,7 @@ from turnout_runtime.analysis.groups import Answers
 from turnout_runtime.analysis.join import MATCHED, joining
 from turnout_runtime.analysis.labelled import coverage, write_labelled
 from turnout_runtime.analysis.labels import LabelFile
+from turnout_runtime.analysis.places import Range
 from turnout_runtime.analysis.source import LogSource
 from turnout_runtime.errors import BatchInvalid, LogInvalid
 
@@ -91,6 +92,18 @@ def test_by_entity_the_newest_answer_before_it(tmp_path: Path) -> None:
     assert found == {"a0": (1, None), "a10": (0, None)}
     assert counts == {"rows": 4, "unknown": 2, "used": 2}
     assert joined(log, file, by_entity=True, window=300.0)[1] == {"rows": 4, "unknown": 2, "overdue": 2, "used": 0}
+
+
+def test_an_outcome_of_an_answer_after_the_range_is_none_of_an_older_one(tmp_path: Path) -> None:
+    log = write_log(tmp_path / "log", [record(f"a{n}", entity_id="a", minute=n) for n in (0, 10, 20)])
+    rows = [("a", 1, "2026-01-01T12:12:00Z"), ("a", 1, "2026-01-01T12:30:00Z")]
+    file = write_csv(tmp_path / "l.csv", "entity_id,label,time", rows)
+    until = datetime(2026, 1, 1, 12, 15, tzinfo=UTC)
+    with joining(LogSource([log], Range(until=until)), LabelFile(str(file), by_entity=True)) as join:
+        coverage(join)
+        found = join.connection.execute(f"SELECT prediction_id, n FROM ({join.select('p.prediction_id')})").fetchall()
+    assert [(name, n is not None) for name, n in sorted(found)] == [("a0", False), ("a10", True)]
+    assert dict(join.counts.told()) == {"rows": 2, "unknown": 1, "used": 1}
 
 
 @given(st.lists(st.tuples(st.integers(0, 7), st.sampled_from([0, 1, None]), st.integers(-2, 90)), max_size=25))
