@@ -26,7 +26,9 @@ class Batch:
 
 
 class Batches:
-    """Batches of `capacity` bytes each and `limit` bytes in all, for a thread that fills and one that empties them."""
+    """Batches of `capacity` bytes each, a longer line in one of its own, for a thread that fills and one that empties
+    them. All that are in use have `limit` bytes of memory, full or not.
+    """
 
     def __init__(self, capacity: int, limit: int, alarm: Callable[[], object]) -> None:
         """`alarm` is called when half of the limit is reached."""
@@ -35,7 +37,7 @@ class Batches:
         self._current: Batch | None = None
         self._full: deque[Batch] = deque()
         self._spare: list[Batch] = []
-        self._held = 0
+        self._held = self._memory = 0
 
     @property
     def held(self) -> int:
@@ -63,15 +65,14 @@ class Batches:
         return refused
 
     def _another(self, length: int) -> Batch | None:
-        held = self.held + length
-        if held > self._limit // 2:
+        size = max(length, self._capacity)
+        if self._memory + size > self._limit // 2:
             self._alarm()
-        if held > self._limit:
+        if self._memory + size > self._limit:
             return None
         self._set_aside()
-        self._current = self._spare.pop() if self._spare and length <= self._capacity else None
-        if self._current is None:
-            self._current = Batch(max(length, self._capacity))
+        self._memory += size
+        self._current = self._spare.pop() if self._spare and size == self._capacity else Batch(size)
         return self._current
 
     def _set_aside(self) -> None:
@@ -91,6 +92,7 @@ class Batches:
         """They are written, or lost."""
         with self._lock:
             self._held -= batch.size
+            self._memory -= len(batch.memory)
             if len(batch.memory) == self._capacity and len(self._spare) < _SPARE:
                 batch.rows = batch.size = 0
                 self._spare.append(batch)

@@ -43,3 +43,13 @@ def test_its_memory_is_bounded_used_again_and_says_when_half_is_gone() -> None:
     last = [batches.take() for _ in range(5)][-1]
     assert last is not None
     assert last.memory is memory
+
+
+def test_batches_that_are_half_empty_count_with_all_their_memory() -> None:
+    batches, taken = Batches(100, 1000, lambda: None), 0
+    while not batches.put([line(0, 60), line(1, 150)]):
+        taken += 1
+    assert taken == 4
+    assert batches.held == 4 * 210
+    _emptied(batches)
+    assert batches.put([line(0, 60)] * 10) == 0

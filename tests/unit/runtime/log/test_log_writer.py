@@ -130,16 +130,16 @@ def test_a_directory_that_goes_away_is_survived(tmp_path: Path) -> None:
 def test_the_buffer_is_bounded_and_freed_by_writing(tmp_path: Path) -> None:
     writer = LogWriter(LogFiles(tmp_path, 10_000, 2), buffer_bytes=1000, flush=0.01)
     for number in range(15):
-        writer.put([line(number)])
-    assert (writer.dropped["buffer_full"], writer.buffered_bytes) == (5, 1000)
+        writer.put([line(number, 125)])
+    assert (writer.dropped["buffer_full"], writer.buffered_bytes) == (7, 1000)
     assert writer.lag > 0
     writer.start()
-    _until(lambda: writer.written == 10)
-    for number in range(10, 20):
-        writer.put([line(number)])
+    _until(lambda: writer.written == 8 and not writer.buffered_bytes)
+    for number in range(8, 16):
+        writer.put([line(number, 125)])
     assert writer.close(5)
-    assert numbers(tmp_path) == list(range(20))
-    assert writer.dropped["buffer_full"] == 5
+    assert numbers(tmp_path) == list(range(16))
+    assert writer.dropped["buffer_full"] == 7
 
 
 def test_closing_does_not_wait_for_a_stuck_volume(tmp_path: Path) -> None:
