@@ -8,8 +8,9 @@ from urllib.parse import quote
 from tests.integration.xds.envoy import Envoy
 from tests.integration.xds.world import BODY, COOKIE, HEADER, policy
 
+from turnout_operator.api.fallback import FAILURES
 from turnout_operator.plan.explain import Request, answer
-from turnout_operator.plan.routes import ArmRoute, Condition, PolicyRoute, RuleRoute, Shadow, Sticky
+from turnout_operator.plan.routes import ArmRoute, Condition, Fallback, PolicyRoute, RuleRoute, Shadow, Static, Sticky
 from turnout_runtime.predict.route import route_of
 
 ARMS = "abcd"
@@ -82,7 +83,14 @@ def random_policy(name: str, seed: int, sticky: Sticky | None) -> PolicyRoute:
     dice = random.Random(seed)
     plain = policy(name, {"a": 6_000, "b": 1_000, "c": 3_000}, sticky=sticky)
     rules = tuple(rule(dice, number, sticky is not None) for number in range(dice.randint(1, 6)))
-    return replace(plain, rules=rules, shadows=shadows(random.Random(seed)))
+    return replace(plain, rules=rules, shadows=shadows(random.Random(seed)), fallback=ladder(random.Random(seed + 1)))
+
+
+def ladder(dice: random.Random) -> Fallback | None:
+    """None, or of up to two arms, mostly with a static answer below them."""
+    rungs = tuple(ArmRoute(arm, f"demo/{arm}", arm, 0) for arm in dice.sample(ARMS, dice.choice((0, 1, 2))))
+    static = Static("review", 0.5, 0.0) if dice.random() < 0.7 else None
+    return Fallback(rungs, static, frozenset(FAILURES), None, 64) if (rungs or static) and dice.random() < 0.5 else None
 
 
 def shadows(dice: random.Random) -> tuple[Shadow, ...]:
