@@ -38,10 +38,12 @@ class Result:
 
     arms: dict[str, Arm] = field(default_factory=lambda: {arm: Arm() for arm in SHARES})
     idle: list[Cost] = field(default_factory=list)
+    known: float | None = None
 
 
 def measure(bench: Bench, result: Result) -> None:
     directories = bench.pods
+    result.known = logged.known(directories)
     core = [bench.cores.server]
     with step(f"to Parquet, {_TIMES} times"):
         for number in range(_TIMES):
@@ -72,6 +74,7 @@ def rows(result: Result) -> Iterator[Row]:
     busy = sum(known) - len(known) * idle if idle is not None and len(known) == len(arms) else None
     peaks = [cost.peak for arm in arms for cost in arm.costs]
     yield info("rows of the flight example", count)
+    yield at_least("  of their facts live or cached, as in the example", result.known, logged.KNOWN)
     yield info("  bytes per row as JSON lines", ratio(sum(arm.lines for arm in arms), count))
     yield at_least("to Parquet, rows per second of CPU time", ratio(count, busy), 20_000, "/s")
     for name, arm in result.arms.items():

@@ -49,7 +49,7 @@ def measure(bench: Bench, result: Result) -> None:
         BY_ID: ("labels", "--labels", by_id),
         BY_ENTITY: ("labels", "--labels", by_entity, "--by-entity"),
         "quality": ("quality", "--labels", by_id),
-        "export": ("export", "--labels", by_id, "-o", logs() / "join-export.parquet"),
+        "export": ("export", "--labels", by_id, "-o", logs() / "join-labels" / "export.parquet"),
     }
     for source, costs in ((root, result.parquet), (directory, result.lines)):
         for title, (command, *flags) in asked.items():
@@ -66,7 +66,9 @@ def _make(bench: Bench, directory: Path) -> None:
 
 def _labels(root: Path) -> tuple[Path, Path]:
     """A label for each prediction, in no order: by its id, and by its entity a moment later."""
-    by_id, by_entity = logs() / "by-id.parquet", logs() / "by-entity.parquet"
+    folder = logs() / "join-labels"
+    folder.mkdir()
+    by_id, by_entity = folder / "by-id.parquet", folder / "by-entity.parquet"
     source = f"read_parquet('{root}/predictions/**/*.parquet', hive_partitioning = false)"
     label = "(hash(prediction_id) % 5 = 0)::INTEGER AS label"
     for path, key, later in ((by_id, "prediction_id", "1 hour"), (by_entity, "entity_id", "10 milliseconds")):

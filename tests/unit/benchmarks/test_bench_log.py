@@ -106,7 +106,7 @@ def test_a_balance_must_come_out_even():
 
 
 def test_a_conversion_is_judged_without_its_start():
-    result = convert.Result(idle=[Cost(1.0, 0.5, 50.0)])
+    result = convert.Result(idle=[Cost(1.0, 0.5, 50.0)], known=0.93)
     for arm in result.arms.values():
         arm.rows, arm.parquet, arm.costs = 10_000, 1_400_000, [Cost(1.0, 1.0, 200.0)]
     assert all(verdicts(convert, result).values())
