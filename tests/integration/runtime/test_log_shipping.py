@@ -1,6 +1,7 @@
 """A shipper that is a process: killed at any moment it doubles nothing, told to end it loses nothing."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -98,6 +99,22 @@ def test_what_is_rotten_is_put_aside_and_the_rest_goes_on(tmp_path: Path) -> Non
     assert delivered(lake) == ["p1", "p3"]
     assert [path.name for path in (log / "rejected").iterdir()] == [segment(2).name]
     assert not list(log.glob("*.jsonl"))
+
+
+def test_what_a_pod_that_is_no_more_had_delivered_does_not_come_twice(tmp_path: Path) -> None:
+    """Its log is shipped by hand, on another machine and without its name, to a sink that has a part of it."""
+    log, lake, config = tmp_path / "log", tmp_path / "lake", tmp_path / "ship.json"
+    written = Written(log)
+    written.more(2)
+    sinks = [{"name": "lake", "directory": {"path": str(lake)}}, {"name": "down", "directory": {"path": str(config)}}]
+    config.write_text(json.dumps({"directory": str(log), "sinks": sinks, "port": 0}))
+    command = [sys.executable, "-m", "turnout_runtime.cli", "log", "ship"]
+    for more, pod, code in ((["--config", str(config)], "pod-7", 1), ([str(log), "--to", str(lake)], "laptop", 0)):
+        environment = {**os.environ, "POD_NAME": pod}
+        assert subprocess.run([*command, *more, "--once"], env=environment, capture_output=True).returncode == code
+        assert delivered(lake) == written.expected("p")
+    assert left(log) == 0
+    assert all(path.name.startswith("pod-7-") for path in lake.rglob("*.parquet"))
 
 
 def test_once_says_what_is_left_since_it_is_still_written_to_and_tail_what_it_cannot_follow(

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from turnout_runtime.errors import ConfigInvalid
 
 FOLDER = "ship"
 _SPOOL = "spool-"
+_LOCK = ".lock"  # whose content is the pod's name
 
 
 class Home(NamedTuple):
@@ -21,6 +22,21 @@ class Home(NamedTuple):
     directory: Path
     progress: Path
     spool: Path
+
+
+def shipped_as(where: Home, given: str | None, here: str) -> str:
+    """Under which pod's name the files of this log go: `given`, else that of the shipper before, else `here`.
+
+    What is repeated of another's work, as of a pod that is no more, must have the same names, or its rows come twice.
+    """
+    note, before = where.progress / _LOCK, ""
+    with suppress(OSError, ValueError):
+        before = note.read_text().strip()
+    pod = given or before or here
+    if pod != before:
+        with suppress(OSError):  # a full disk: then it is this machine's name again the next time
+            note.write_text(pod)
+    return pod
 
 
 @contextmanager
@@ -32,7 +48,7 @@ def home(directory: Path) -> Iterator[Home]:
     folder = log / FOLDER
     try:
         folder.mkdir(exist_ok=True)
-        lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise ConfigInvalid(f"directory: {folder}: {error.strerror}: let this process write there") from error
     try:

@@ -22,7 +22,9 @@ def add_command(actions: Groups) -> None:
     ship.add_argument("--to", action="append", metavar="TARGET", help=_TO)
     ship.add_argument("--config", type=Path, metavar="FILE", help="ship.json, instead of DIR and --to")
     ship.add_argument("--once", action="store_true", help="ship what is there, and end")
-    ship.add_argument("--pod", help="goes into the names of files (default: POD_NAME, or this machine's name)")
+    ship.add_argument(
+        "--pod", help="goes into the names of files (default: as before, else POD_NAME, or this machine's name)"
+    )
     ship.add_argument("--host", help="address of the metrics port; all by default")
     ship.add_argument("--port", type=int, help="of metrics (default: none, or what ship.json says)")
     ship.set_defaults(run=_ship)
@@ -66,11 +68,12 @@ async def _run(config: "ShipConfig", arguments: argparse.Namespace) -> None:
     import signal
     import sys
 
-    from turnout_runtime.ship.home import home
+    from turnout_runtime.ship.home import home, shipped_as
     from turnout_runtime.ship.shipper import Shipper
 
     with home(config.directory) as where:
-        shipper = Shipper(config, where)
+        pod = shipped_as(where, config.pod if "pod" in config.model_fields_set else None, config.pod)
+        shipper = Shipper(config.model_copy(update={"pod": pod}), where)
         try:
             if arguments.once:
                 complete = await shipper.once()
