@@ -56,8 +56,10 @@ class Bins:
 
     @cached_property
     def single(self) -> Flags:
-        """Which bins hold one value only (as float32 tells values apart)."""
-        return np.concatenate(([False], single(self.array), [False]))[: len(self.edges) + 1]
+        """Which bins hold one value only (as float32 tells values apart), the outermost of float32 among them."""
+        ends = np.array([-LARGEST, LARGEST], np.float32)
+        first, last = _above(ends[:1]) == self.array[:1], _below(ends[1:]) == self.array[-1:]
+        return np.concatenate((first, single(self.array), last)) if self.edges else np.array([False])
 
 
 def single(edges: Numbers) -> Flags:
