@@ -76,7 +76,7 @@ def test_a_directory_that_refuses_is_told_and_holds_up_no_other_sink(tmp_path: P
         try:
             until(lambda: len(delivered(lake)) == written.rows)
             until(lambda: metric(port, "turnout_log_sink_up") == {'{sink="bad"}': 0.0, '{sink="lake"}': 1.0})
-            assert metric(port, "turnout_log_delivered_rows_total")['{sink="lake"}'] == 2 * written.rows
+            until(lambda: metric(port, "turnout_log_delivered_rows_total")['{sink="lake"}'] == 2 * written.rows)
             assert metric(port, "turnout_log_pending_bytes")['{sink="bad"}'] > 0
             assert metric(port, "turnout_log_lag_seconds")['{sink="lake"}'] == 0
             (tmp_path / "file").unlink()
