@@ -22,8 +22,8 @@ class Shedding:
     small workflow would do nothing else as soon as several times more comes in than it can answer.
     """
 
-    def __init__(self, dataplane: Dataplane, replies: Replies) -> None:
-        self._dataplane, self._replies = dataplane, replies
+    def __init__(self, dataplane: Dataplane, replies: Replies, clock: Callable[[], float] = perf_counter) -> None:
+        self._dataplane, self._replies, self._clock = dataplane, replies, clock
         self._late: deque[Late] = deque()
         self._credit, self._credited_at = RATE * _BURST, 0.0
 
@@ -46,7 +46,7 @@ class Shedding:
         return self._replies.shed(request, refused)
 
     def _credited(self) -> float:
-        now = perf_counter()
+        now = self._clock()
         self._credit = min(self._credit + (now - self._credited_at) * RATE, RATE * _BURST)
         self._credited_at = now
         return self._credit
