@@ -26,7 +26,7 @@ def of_lines(kind: Kind, paths: Sequence[Path], types: Mapping[str, str] = _SAME
     A value of another type is NULL, and a line that is no JSON a row of NULLs.
     """
     columns = ", ".join(f"{quoted(name)}: {literal(of)}" for name, of in {**_TYPES[kind], **types}.items())
-    options = f"columns = {{{columns}}}, format = 'newline_delimited', ignore_errors = true"
+    options = f"columns = {{{columns}}}, format = 'newline_delimited', ignore_errors = true, hive_partitioning = false"
     return f"SELECT * FROM read_json({listed(paths)}, {options})"
 
 
@@ -51,11 +51,12 @@ def of_none(kind: Kind) -> str:
     return f"SELECT {empty} WHERE false"
 
 
-def within(kind: Kind, during: Range) -> str:
+def within(kind: Kind, during: Range, objective: str | None) -> str:
     """Further conditions on the rows. Feedback about a range may come any time after it."""
     until = during.until if kind == "predictions" else None
     sides = ((">=", during.since), ("<", until))
-    return "".join(f" AND {quoted(_TIME[kind])} {sign} TIMESTAMPTZ '{rfc3339(at)}'" for sign, at in sides if at)
+    times = "".join(f" AND {quoted(_TIME[kind])} {sign} TIMESTAMPTZ '{rfc3339(at)}'" for sign, at in sides if at)
+    return times if objective is None else f"{times} AND objective = {literal(objective)}"
 
 
 def superseded(connection: Any, merged: Mapping[Path, LogFile]) -> set[str]:

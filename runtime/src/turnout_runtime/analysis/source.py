@@ -25,11 +25,14 @@ _TYPED: Mapping[str, str] = {}
 
 
 class LogSource:
-    """The log below some folders, files, patterns and URLs; of a range of time only the records in it."""
+    """The log below some folders, files, patterns and URLs; of a range of time only the records in it.
 
-    def __init__(self, places: Sequence[str | Path], during: Range = _ALL) -> None:
+    With an objective views have the predictions and the feedback of that one only.
+    """
+
+    def __init__(self, places: Sequence[str | Path], during: Range = _ALL, objective: str | None = None) -> None:
         """Raises `LogInvalid` for a place that does not exist; one without files yet is an empty log."""
-        self._places, self.during = [str(place) for place in places], during
+        self._places, self.during, self.objective = [str(place) for place in places], during, objective
         self.found = files_of(self._places, during)
         self._checked: dict[Kind, list[Readable]] = {}
         self._here: dict[str, Path] = {}
@@ -65,7 +68,9 @@ class LogSource:
 
     def endless(self) -> "LogSource":
         """The same log without an end of its range; itself where it has none."""
-        return self if self.during.until is None else LogSource(self._places, Range(self.during.since))
+        if self.during.until is None:
+            return self
+        return LogSource(self._places, Range(self.during.since), self.objective)
 
     def feedback(self, connection: Any) -> bool:
         """Make the view `feedback` likewise; whether there is any file of it."""
@@ -104,13 +109,14 @@ class LogSource:
 
     def _view(self, connection: Any, kind: Kind, types: Mapping[str, str]) -> None:
         lines, parquet = self._readable(kind), self.parquet(connection, kind)
+        asked = within(kind, self.during, self.objective)
         parts = [] if lines or parquet else [of_none(kind)]
         if lines:
             select = of_lines(kind, [each.path for each in lines], types)
             connection.execute(f"CREATE OR REPLACE TEMP VIEW _{kind}_lines AS {select}")
-            parts.append(f"SELECT * FROM _{kind}_lines WHERE {KEY[kind]} IS NOT NULL{within(kind, self.during)}")
+            parts.append(f"SELECT * FROM _{kind}_lines WHERE {KEY[kind]} IS NOT NULL{asked}")
         if parquet:
-            parts.append(of_parquet(connection, kind, parquet, types) + within(kind, self.during))
+            parts.append(of_parquet(connection, kind, parquet, types) + asked)
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {kind} AS {' UNION ALL BY NAME '.join(parts)}")
 
     def _readable(self, kind: Kind) -> list[Readable]:

@@ -17,9 +17,8 @@ from turnout_runtime.reporting.seen import Seen
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody wants to see: one objective (None: all), a reference for drift, labels besides the log's own."""
+    """What somebody wants to see: a reference for drift, labels besides the log's own."""
 
-    objective: str | None
     reference: str | None
     labels: LabelFile
 
@@ -28,7 +27,7 @@ def document(source: LogSource, asked: Asked) -> str:
     """The page as HTML. Blocks. Raises `LogInvalid` when there are no predictions, or labels do not fit."""
     with database() as connection:
         source.view(connection)
-        seen = Seen(connection, asked.objective)
+        seen = Seen(connection)
         view = seen.overview
         parts = [
             ("Traffic", [*sections.traffic(seen), *sections.split(seen)]),
@@ -36,7 +35,7 @@ def document(source: LogSource, asked: Asked) -> str:
             ("Facts and fallbacks", [*sections.fallbacks(seen)]),
         ]
         scores = [*sections.scores(seen)]
-    drift = moved(source, asked.objective, asked.reference, (view.first + view.last) / 2)
+    drift = moved(source, asked.reference, (view.first + view.last) / 2)
     parts += [("Scores and drift", [*scores, *sections.drift(drift)]), ("Outcomes", _outcomes(source, asked))]
     return page(view, parts, datetime.now(UTC))
 

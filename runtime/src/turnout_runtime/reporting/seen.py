@@ -12,7 +12,7 @@ import numpy as np
 from turnout_runtime.analysis.database import one
 from turnout_runtime.analysis.schema import STAGES
 from turnout_runtime.analysis.statistics import Array
-from turnout_runtime.analysis.statistics.rates import wilson
+from turnout_runtime.analysis.statistics.rates import share
 from turnout_runtime.errors import LogInvalid
 from turnout_runtime.offline.sql import literal
 from turnout_runtime.reporting.scales import span_of
@@ -53,17 +53,17 @@ class Split(NamedTuple):
 class Seen:
     """The table `seen` in a connection that has the view `predictions`."""
 
-    def __init__(self, connection: Any, objective: str | None = None) -> None:
+    def __init__(self, connection: Any) -> None:
         """Reads the log once; raises `LogInvalid` when nothing is there."""
         self._connection = connection
         kind = "CASE WHEN status = 'ok' AND fallback_used THEN 'fallback' ELSE status END"
         stages = ", ".join(f"stages_ms.{stage} AS {stage}" for stage in STAGES)
-        self._where = "true" if objective is None else f"objective = {literal(objective)}"
         connection.execute(
             f"CREATE TEMP TABLE seen AS SELECT epoch_us(time) / 1e6 AS t, {kind} AS kind, namespace, objective,"
             f" coalesce(revision, '-') AS revision, coalesce(arm, '-') AS arm, policy_version, propensity, score,"
-            f" fallback, coalesce(shadow, false) AS shadow, 1 / coalesce(sample_rate, 1) AS w, {stages}"
-            f" FROM predictions WHERE time IS NOT NULL AND {self._where}"
+            f" fallback, coalesce(shadow, false) AS shadow, 1 / coalesce(sample_rate, 1) AS w, {stages},"
+            " CASE WHEN entity_id IS NULL THEN hash(prediction_id) ELSE hash(entity_id) END AS entity"
+            " FROM predictions WHERE time IS NOT NULL"
         )
         self.overview = self._overview()
         connection.execute("CREATE TEMP VIEW live AS SELECT * FROM seen WHERE NOT shadow")
@@ -93,8 +93,12 @@ class Seen:
         return self._grouped(f"SELECT kind, start, {rate} FROM ({rows}) GROUP BY kind, start ORDER BY start")
 
     def split(self) -> list[Split]:
-        """Arms with traffic, the largest first. A propensity is that of its policy version."""
-        rows = self._rows("SELECT arm, sum(w), sum(w * w) FROM live WHERE arm <> '-' GROUP BY 1 ORDER BY 2 DESC")
+        """Arms with traffic, the largest first. A propensity is that of its policy version.
+
+        Requests of an entity share their arm, so intervals are of entities where these repeat.
+        """
+        arms = [arm for arm, _ in self._rows(
+            "SELECT arm, sum(w) FROM live WHERE arm <> '-' GROUP BY 1 ORDER BY 2 DESC, 1")]  # fmt: skip
         expected = dict(self._rows(
             "SELECT arm, sum(p * n) / (SELECT sum(w) FROM live WHERE propensity IS NOT NULL)"
             " FROM (SELECT arm, policy_version, sum(w * propensity) / sum(w) AS p FROM live"
@@ -102,11 +106,17 @@ class Seen:
             " JOIN (SELECT policy_version, sum(w) AS n FROM live WHERE propensity IS NOT NULL GROUP BY 1)"
             " USING (policy_version) GROUP BY 1"
         ))  # fmt: skip
-        total, found = sum(row[1] for row in rows), []
-        effective = total**2 / sum(row[2] for row in rows) if rows else 0.0
-        for arm, weight, _ in rows[:_MOST]:
-            low, high = wilson(weight / total, effective)
-            found.append(Split(arm, weight / total, low, high, expected.get(arm)))
+        place = f"list_position([{', '.join(map(literal, arms))}]::VARCHAR[], arm)"
+        places, entities, weights = self._columns(f"SELECT {place}, entity, w FROM live WHERE arm <> '-'")
+        codes = np.unique(entities, return_inverse=True)[1]
+        among = codes if codes.max(initial=-1) + 1 < len(codes) else None
+        found = []
+        for number, arm in enumerate(arms[:_MOST], 1):
+            each = share((places == number).astype(np.float64), weights, clusters=among)
+            assert each.value is not None
+            assert each.low is not None
+            assert each.high is not None
+            found.append(Split(arm, each.value, each.low, each.high, expected.get(arm)))
         return found
 
     def split_over_time(self) -> dict[str, Points]:
@@ -132,7 +142,7 @@ class Seen:
 
     def fact_sources(self) -> dict[str, dict[str, float]]:
         """Of each fact the shares of where it came from."""
-        live = f"FROM predictions WHERE {self._where} AND NOT coalesce(shadow, false)"
+        live = "FROM predictions WHERE NOT coalesce(shadow, false)"
         entries = f"SELECT unnest(map_entries(facts)) AS e, 1 / coalesce(sample_rate, 1) AS w {live}"
         rows = self._rows(f"SELECT e.key, e.value.source, sum(w) FROM ({entries}) GROUP BY ALL ORDER BY 1")
         found: dict[str, dict[str, float]] = {}

@@ -13,12 +13,14 @@ from tests.unit.runtime.analysis.logs import feedback, record, write_hive, write
 from turnout_runtime.analysis.database import database
 from turnout_runtime.analysis.labels import LabelFile
 from turnout_runtime.analysis.source import LogSource
+from turnout_runtime.analysis.statistics.rates import wilson
 from turnout_runtime.errors import LogInvalid
+from turnout_runtime.reporting.moved import sampled
 from turnout_runtime.reporting.report import Asked, document
 from turnout_runtime.reporting.scales import Scale, nice, short, span_of, times
 from turnout_runtime.reporting.seen import Overview, Seen, quantiles
 
-NOTHING_ASKED = Asked(None, None, LabelFile(None))
+NOTHING_ASKED = Asked(None, LabelFile(None))
 COUNT = 120
 
 
@@ -129,6 +131,39 @@ def test_a_sampled_log_is_weighed_and_says_so(tmp_path: Path) -> None:
     assert "each record counts as 1 / sample_rate requests" in text
 
 
+def test_a_report_of_one_objective_has_nothing_of_others(tmp_path: Path) -> None:
+    of_others = {"objective": "other", "revision": "other-1", "score": 5.0, "decision": "go", "features": {"x": -1.0}}
+    others = [record(f"o{n}", minute=n // 4, **of_others) for n in range(COUNT)]
+    log = write_log(tmp_path / "log", [*rows(), *others])
+    said = [feedback(f"f{n}", prediction_id=f"p{n}", label=n % 2, minute=60) for n in range(COUNT)]
+    said += [feedback(f"g{n}", objective="other", prediction_id=f"o{n}", label=1, minute=60) for n in range(COUNT)]
+    write_hive(log, "feedback", "2026-01-01T13", said)
+    text = document(LogSource([log], objective="late"), Asked(str(log), LabelFile(None)))
+    assert "Quality per revision and arm" in text
+    told = text[text.index("Labels: ") :].partition("<")[0]
+    assert told == "Labels: 120 rows, 12 unknown, 108 used."
+    assert "other-1" not in text
+    assert "stable · 0.000" in text
+
+
+def test_samples_of_a_reference_are_of_all_of_it() -> None:
+    kept = sampled(({"t": n} for n in range(10_000)), 1000)
+    assert len(kept) == 1000
+    assert np.mean([each["t"] for each in kept]) == pytest.approx(5000, abs=300)
+    assert sampled(({"t": n} for n in range(5)), 10) == [{"t": n} for n in range(5)]
+
+
+def test_the_interval_of_a_split_is_of_entities(tmp_path: Path) -> None:
+    def log(name: str, entities: int) -> Path:
+        made = [record(f"p{n}", entity_id=f"e{n % entities}", arm="main" if n % entities % 2 else "next")
+                for n in range(400)]  # fmt: skip
+        return write_log(tmp_path / name, made)
+
+    many, few = (seen(log(name, entities))[1][1][0] for name, entities in (("many", 400), ("few", 20)))
+    assert (many.low, many.high) == pytest.approx(wilson(0.5, 400))
+    assert (few.low, few.high) == pytest.approx(wilson(0.5, 19))
+
+
 def test_nothing_to_report(tmp_path: Path) -> None:
     with pytest.raises(LogInvalid, match="there are no predictions in this range of the log"):
         document(LogSource([tmp_path]), NOTHING_ASKED)
@@ -137,7 +172,7 @@ def test_nothing_to_report(tmp_path: Path) -> None:
     )
     assert "Requests a second" in document(LogSource([tmp_path]), NOTHING_ASKED)
     with pytest.raises(LogInvalid, match="no predictions"):
-        document(LogSource([tmp_path]), Asked("other", None, LabelFile(None)))
+        document(LogSource([tmp_path], objective="other"), NOTHING_ASKED)
 
 
 def test_weighted_quantiles() -> None:

@@ -18,9 +18,9 @@ def add_places(parser: argparse.ArgumentParser, ranged: bool = True) -> None:
         add_range(parser)
 
 
-def source_of(arguments: argparse.Namespace) -> "LogSource":
-    """The log that the arguments name; raises `LogInvalid`."""
+def source_of(arguments: argparse.Namespace, objective: str | None = None) -> "LogSource":
+    """The log that the arguments name, or an objective's part of it; raises `LogInvalid`."""
     from turnout_runtime.analysis.places import Range
     from turnout_runtime.analysis.source import LogSource
 
-    return LogSource(arguments.places, Range(arguments.since, arguments.until))
+    return LogSource(arguments.places, Range(arguments.since, arguments.until), objective)

@@ -30,8 +30,8 @@ def _report(arguments: argparse.Namespace) -> None:
     from turnout_runtime.analysis.query import appearing
     from turnout_runtime.reporting.report import Asked, document
 
-    source = source_of(arguments)
-    asked = Asked(arguments.objective, arguments.reference, label_file(arguments))
+    source = source_of(arguments, arguments.objective)
+    asked = Asked(arguments.reference, label_file(arguments))
     with appearing(arguments.output, source) as beside:
         beside.write_text(document(source, asked), encoding="utf-8")
     print(f"{arguments.output}: {arguments.output.stat().st_size / 1024:,.0f} KiB")
