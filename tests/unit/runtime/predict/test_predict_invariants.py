@@ -16,7 +16,7 @@ from turnout_runtime.predict.prediction import Prediction
 from turnout_runtime.workflow import Decision
 
 TIMEOUT = 0.06
-_SLACK = 0.5  # seconds that a busy machine may keep a timer waiting; whoever hangs would hang for 5
+_SLACK = 3.0  # a busy machine may stop a process for longer than any timeout; what hangs does so for ever
 _STAGES = st.sampled_from(["fetch", "features", "predict", "decide"])
 _CONTEXTS = st.fixed_dictionaries(
     {},
