@@ -36,6 +36,7 @@ async def test_changes_of_ladders_fail_no_request_and_leave_no_cluster_behind(wo
             static = Static("yes", 0.5, 0.0) if number % 2 or set(arms) <= {main} else None
             world.xds.set_route(ladder(f"v{number}", *arms, main=main, limit=16 + number % 4, static=static))
             await world.acked("fd")
+            await asyncio.sleep(0.05)  # requests that are under way have the route before
             world.pods[main].status = 503
             await asyncio.sleep(0.1)
             world.pods[main].status = 200
@@ -95,3 +96,21 @@ async def test_a_new_control_plane_takes_ladders_over(world: World) -> None:
         await asyncio.sleep(0.2)
     assert set(load.answers) == {200}, load.answers
     assert (await envoy.predict("fd", "one"))[1]["pod"] == "c"
+
+
+async def test_an_arm_that_lost_a_pod_of_two_keeps_its_traffic(world: World) -> None:
+    await world.start_pods("a", "b", "dead")
+    await world.pods["dead"].stop()
+    await world.serve(ladder("v1", "b"))
+    envoy = await world.start_envoy()
+    both = [world.pods["a"].endpoint, world.pods["dead"].endpoint]
+    world.xds.set_endpoints("demo/a", both)
+    await envoy.endpoints_are("demo/a", 2)
+    await asyncio.sleep(1.1)  # Envoy gathers changes of health for 1 s after those of endpoints
+    for number in range(40):
+        assert (await envoy.predict("fd", str(number)))[0] == 200
+    await envoy.shows("/clusters", "demo/a::.*::health_flags::/failed_outlier_check")
+    before = world.pods["b"].asked
+    for number in range(100):
+        assert (await envoy.predict("fd", str(number)))[0] == 200
+    assert world.pods["b"].asked == before

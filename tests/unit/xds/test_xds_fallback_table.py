@@ -94,3 +94,22 @@ def test_a_static_answer_alone_needs_no_cluster_of_its_own(table: Table) -> None
     assert POLICY.fallback is not None
     table.set_route(replace(POLICY, fallback=replace(POLICY.fallback, arms=(), static=Static("no", 0.0, 0.0))))
     assert set(table.names(Kind.CLUSTER)) == {"demo/a"}
+
+
+def test_what_leads_a_ladder_holds_on_to_its_requests_until_the_last_ladder_goes(table: Table) -> None:
+    def holds(cluster: str) -> bool:
+        found = table.get(Kind.ENDPOINTS, cluster)
+        return found is not None and found.render is not None and "policy" in found.render()
+
+    table.set_endpoints("demo/a", [HOST])
+    table.set_route(route("plain"))
+    assert not holds("demo/a")
+    assert (Kind.ENDPOINTS, "demo/a") in table.set_route(POLICY)
+    assert (Kind.ENDPOINTS, "demo/a") not in table.set_route(laddered(route("other"), ["b"]))
+    assert [holds("demo/a"), holds(RUNG)] == [True, True]
+    table.set_endpoints("demo/a", [HOST, Endpoint("10.0.0.2", 1)])
+    assert holds("demo/a")
+    table.delete_route(PolicyKey("demo", "other"))
+    assert holds("demo/a")
+    assert (Kind.ENDPOINTS, "demo/a") in table.delete_route(PolicyKey("demo", "fd"))
+    assert not holds("demo/a")

@@ -62,11 +62,17 @@ class Resource:
 @dataclass(frozen=True, slots=True, eq=False)
 class OwnCluster:
     """A cluster that one policy has to itself. Its endpoints are those of cluster `copies`, each with `metadata`;
-    None: it has none. `render` takes the SDS directory where the pods demand mutual TLS."""
+    None: it has none. `render` takes the SDS directory where the pods demand mutual TLS.
+
+    `after` is the cluster that an aggregate asks first; it, and one that `holds`, hands no requests on as long as it
+    has a healthy host.
+    """
 
     render: Callable[[PurePosixPath | None], dict[str, object]]
     copies: str | None = None
     metadata: JsonMap | None = None
+    after: str | None = None
+    holds: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,10 +119,10 @@ def _own_clusters(policy: PolicyRoute, arms: Iterable[ArmRoute]) -> dict[str, Ow
     limit = fallback.max_concurrent
     for arm in arms:
         name = ladder_name(policy, arm)
-        found[name] = OwnCluster(partial(ladder_cluster, name, ladder_members(policy, arm), limit))
+        found[name] = OwnCluster(partial(ladder_cluster, name, ladder_members(policy, arm), limit), after=arm.cluster)
     for arm in fallback.arms:
         name = rung_name(policy, arm)
-        found[name] = OwnCluster(partial(rung_cluster, name, limit), arm.cluster, rung_metadata(arm.name))
+        found[name] = OwnCluster(partial(rung_cluster, name, limit), arm.cluster, rung_metadata(arm.name), holds=True)
     return found
 
 
@@ -136,9 +142,12 @@ def cluster_resource(name: str, sds_directory: PurePosixPath | None = None, own:
     return replace(_resource(name, partial(own.render, sds_directory)), bare=own.copies is None, spare=True)
 
 
-def endpoints_resource(name: str, endpoints: Sequence[Endpoint], metadata: JsonMap | None = None) -> Resource:
-    """The endpoints of cluster `name`, each with `metadata`."""
-    return _resource(name, partial(load_assignment, name, tuple(endpoints), metadata), populated=bool(endpoints))
+def endpoints_resource(
+    name: str, endpoints: Sequence[Endpoint], metadata: JsonMap | None = None, *, holds: bool = False
+) -> Resource:
+    """The endpoints of cluster `name`, each with `metadata`. `holds`: see `OwnCluster`."""
+    render = partial(load_assignment, name, tuple(endpoints), metadata, holds=holds)
+    return _resource(name, render, populated=bool(endpoints))
 
 
 def listener_resource(port: int) -> Resource:

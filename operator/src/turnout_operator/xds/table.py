@@ -42,8 +42,9 @@ class Table:
         self._users: dict[str, set[str]] = {}
         self._endpoints: dict[str, Resource] = {}
         self._pods: dict[str, tuple[Endpoint, ...]] = {}
-        self._copies: dict[str, dict[str, OwnCluster]] = {}
-        self._sources: dict[str, str] = {}
+        self._copies: dict[str, set[str]] = {}
+        self._own: dict[str, OwnCluster] = {}
+        self._leads: dict[str, set[str]] = {}
         self._refused: dict[str, str] = {}
 
     def get(self, kind: Kind, name: str) -> Resource | None:
@@ -118,7 +119,7 @@ class Table:
 
     def set_endpoints(self, cluster: str, endpoints: Sequence[Endpoint]) -> Touched:
         """Set the ready endpoints of a cluster, routed to or not."""
-        new = endpoints_resource(cluster, endpoints)
+        new = endpoints_resource(cluster, endpoints, holds=cluster in self._leads)
         old = self._endpoints.get(cluster)
         if (old is None and not endpoints) or (old is not None and old.version == new.version):
             return _NOTHING
@@ -133,9 +134,16 @@ class Table:
 
     def _copied(self, cluster: str) -> Iterable[tuple[Kind, str]]:
         """Give the endpoints of `cluster` to the policies' own clusters that have the same."""
-        for copy, own in self._copies.get(cluster, {}).items():
-            self._endpoints[copy] = endpoints_resource(copy, self._pods.get(cluster, ()), own.metadata)
-            yield Kind.ENDPOINTS, copy
+        for copy in self._copies.get(cluster, ()):
+            yield self._refresh(copy)
+
+    def _refresh(self, cluster: str) -> tuple[Kind, str]:
+        """Render the endpoints of `cluster` anew."""
+        own = self._own.get(cluster)
+        pods = self._pods.get((own and own.copies) or cluster, ())
+        holds = cluster in self._leads or (own is not None and own.holds)
+        self._endpoints[cluster] = endpoints_resource(cluster, pods, own.metadata if own else None, holds=holds)
+        return Kind.ENDPOINTS, cluster
 
     def _put(self, name: str, new: Bundle) -> Touched:
         old = self._bundles.get(name)
@@ -161,15 +169,23 @@ class Table:
                 yield from self._claim_endpoints(cluster, own)
 
     def _claim_endpoints(self, cluster: str, own: OwnCluster | None) -> Iterable[tuple[Kind, str]]:
-        if own is None:
-            self._endpoints.setdefault(cluster, endpoints_resource(cluster, ()))
-        elif own.copies is None:
-            return
-        else:
-            self._copies.setdefault(own.copies, {})[cluster] = own
-            self._sources[cluster] = own.copies
-            self._endpoints[cluster] = endpoints_resource(cluster, self._pods.get(own.copies, ()), own.metadata)
-        yield Kind.ENDPOINTS, cluster
+        if own is not None:
+            self._own[cluster] = own
+            if own.copies is not None:
+                self._copies.setdefault(own.copies, set()).add(cluster)
+            if own.after is not None:
+                yield from self._lead(own.after, cluster)
+        if (own is None and cluster not in self._endpoints) or (own is not None and own.copies is not None):
+            yield self._refresh(cluster)
+        elif own is None:
+            yield Kind.ENDPOINTS, cluster
+
+    def _lead(self, cluster: str, ladder: str) -> Iterable[tuple[Kind, str]]:
+        """`ladder` begins with `cluster`, which holds on to its requests from now on."""
+        known = cluster in self._leads
+        self._leads.setdefault(cluster, set()).add(ladder)
+        if not known and cluster in self._endpoints:
+            yield self._refresh(cluster)
 
     def _release(self, name: str, clusters: Iterable[str]) -> Iterable[tuple[Kind, str]]:
         for cluster in clusters:
@@ -180,14 +196,24 @@ class Table:
             gone = self._clusters.pop(cluster)
             del self._users[cluster]
             if gone.spare:
-                self._drop_copy(cluster)
+                yield from self._drop_own(cluster)
             elif not self._endpoints[cluster].populated:
                 del self._endpoints[cluster]
             yield Kind.CLUSTER, cluster
 
-    def _drop_copy(self, cluster: str) -> None:
-        source = self._sources.pop(cluster, None)
-        if source is not None:
-            del self._endpoints[cluster], self._copies[source][cluster]
-            if not self._copies[source]:
-                del self._copies[source]
+    def _drop_own(self, cluster: str) -> Iterable[tuple[Kind, str]]:
+        own = self._own.pop(cluster)
+        if own.copies is not None:
+            del self._endpoints[cluster]
+            _discard(self._copies, own.copies, cluster)
+        if own.after is not None and _discard(self._leads, own.after, cluster) and own.after in self._endpoints:
+            yield self._refresh(own.after)
+
+
+def _discard(sets: dict[str, set[str]], key: str, member: str) -> bool:
+    """Take a member out of a set; whether that was the last, and the set is gone."""
+    sets[key].discard(member)
+    if sets[key]:
+        return False
+    del sets[key]
+    return True

@@ -10,6 +10,7 @@ from turnout_operator.xds.render.tls import CERTIFICATE, sds, transport_socket
 # Envoy must be the one who closes idle connections: a request on one that the pod has just closed is lost.
 _UPSTREAM_IDLE = "30s"
 _UNBOUNDED = 65_536
+_OVERPROVISIONED = 100_000
 
 
 def cluster(name: str, sds_directory: PurePosixPath | None = None) -> dict[str, object]:
@@ -33,11 +34,18 @@ def cluster(name: str, sds_directory: PurePosixPath | None = None) -> dict[str, 
     }
 
 
-def load_assignment(name: str, endpoints: Sequence[Endpoint], metadata: JsonMap | None = None) -> dict[str, object]:
-    """The endpoints of cluster `name`, each with `metadata`, in an order that does not depend on the caller's."""
+def load_assignment(
+    name: str, endpoints: Sequence[Endpoint], metadata: JsonMap | None = None, *, holds: bool = False
+) -> dict[str, object]:
+    """The endpoints of cluster `name`, each with `metadata`, in an order that does not depend on the caller's.
+
+    A cluster that `holds` leaves nothing to the next one of an aggregate as long as one host in a thousand is healthy;
+    by itself, Envoy hands a share on as soon as more than 28 % are not.
+    """
     more: JsonMap = {"metadata": metadata} if metadata else {}
     hosts = [{**_host(*host), **more} for host in sorted({(each.address, each.port) for each in endpoints})]
-    return {"cluster_name": name, "endpoints": [{"lb_endpoints": hosts}] if hosts else []}
+    policy: JsonMap = {"policy": {"overprovisioning_factor": {"value": _OVERPROVISIONED}}} if holds else {}
+    return {"cluster_name": name, "endpoints": [{"lb_endpoints": hosts}] if hosts else [], **policy}
 
 
 def _client(sds_directory: PurePosixPath) -> dict[str, object]:
