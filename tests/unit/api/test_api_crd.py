@@ -1,6 +1,7 @@
 """The generated CRDs: structural, bounded, described, and as committed."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 import yaml
 
 from turnout_operator.api.crd import drift, files, main
-from turnout_operator.api.manifest import KINDS, manifest, object_schema
+from turnout_operator.api import manifest as manifests
+from turnout_operator.api.manifest import KINDS, manifest
 from turnout_operator.api.meta import Resource
 from turnout_operator.api.structural import structural
 
+object_schema = cache(manifests.object_schema)
 ROOT = Path(__file__).parents[3]
 CASES = yaml.safe_load((ROOT / "tests" / "e2e" / "admission_cases.yaml").read_text())
 MODELS = {kind.NAMES.kind: kind for kind in KINDS}
