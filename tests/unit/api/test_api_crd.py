@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 import yaml
 
-from turnout_operator.api.crd import drift, files, main
 from turnout_operator.api import manifest as manifests
+from turnout_operator.api.crd import drift, files, main
 from turnout_operator.api.manifest import KINDS, manifest
 from turnout_operator.api.meta import Resource
 from turnout_operator.api.structural import structural
