@@ -44,6 +44,10 @@ class Envoy:
         self.session = session
         self.url = ""
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def signal(self, number: signal.Signals) -> None:
         os.kill(self._process.pid, number)
 
