@@ -48,7 +48,10 @@ def _table(found: Report, counts: str) -> str:
     )
     rows = "".join(f"<tr>{''.join(_cells(group, quality, figures))}</tr>" for group, quality in found.groups)
     table = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-    return card("Quality per revision and arm", table, note=f"Intervals of 95 %. Labels: {escape(counts)}.", wide=True)
+    note = "Intervals of 95 %, of entities where they repeat." + (
+        " Weighed by 1 / sample_rate." if found.sampled else ""
+    )
+    return card("Quality per revision and arm", table, note=f"{note} Labels: {escape(counts)}.", wide=True)
 
 
 def _cells(group: Group, quality: Quality, figures: Sequence[tuple[str, str]]) -> Iterator[str]:

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from turnout_runtime.analysis.text import clipped
 from turnout_runtime.reporting.scales import Scale
 from turnout_runtime.reporting.svg import WIDTH
 
 _ROW, _TEXT, _BAR = 38, 13, 12
+_FIT, _LEAST = 54, 16
+"""Characters of a name and its note that stand side by side, and those of a name in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,9 @@ def parts_of(rows: Sequence[tuple[str, Sequence[tuple[str, str, float]]]], title
 
 
 def _heading(name: str, note: str, top: float) -> list[str]:
+    told = escape(clipped(name, max(_LEAST, _FIT - len(note))))
     return [
-        f'<text x="0" y="{top + _TEXT}" class="name">{escape(name)}</text>',
+        f'<text x="0" y="{top + _TEXT}" class="name">{told}<title>{escape(name)}</title></text>',
         f'<text x="{WIDTH}" y="{top + _TEXT}" text-anchor="end">{escape(note)}</text>',
     ]
 

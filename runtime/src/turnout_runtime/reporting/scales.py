@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+_DAY = 86_400
 _NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 _SPANS = (
     *(1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200),
@@ -59,8 +60,9 @@ def span_of(seconds: float, parts: int) -> int:
 
 
 def times(scale: Scale, about: int = 4) -> Iterator[tuple[float, str]]:
-    """Round times (seconds since 1970, UTC) on an axis."""
+    """Round times (seconds since 1970, UTC) on an axis; of a day in a range of several the date."""
     step = span_of(scale.high - scale.low, about)
     form = "%H:%M:%S" if step < 60 else "%H:%M" if step < 86_400 else "%m-%d"
     for number in range(math.ceil(scale.low / step), math.floor(scale.high / step) + 1):
-        yield number * step, datetime.fromtimestamp(number * step, UTC).strftime(form)
+        new_day = number * step % _DAY == 0 and scale.high - scale.low > _DAY
+        yield number * step, datetime.fromtimestamp(number * step, UTC).strftime("%m-%d" if new_day else form)

@@ -54,7 +54,8 @@ def split(seen: Seen) -> Iterator[str]:
         Bar(each.arm, each.share, _share(each.share, each.expected), f"c{index}", each.expected, (each.low, each.high))
         for index, each in enumerate(arms)
     ]
-    note = "The mark is the share that the policies' propensities say; the line is the interval of 95 %."
+    note = "The mark is the share that the policies' propensities say; the line is the interval of 95 %, of entities"
+    note += " where they repeat."
     yield card("Split per arm", bars(rows, 1.0, "share of each arm"), note=note)
     over = seen.split_over_time()
     names = [each.arm for each in arms if each.arm in over]
@@ -81,9 +82,8 @@ def fallbacks(seen: Seen) -> Iterator[str]:
     """What answers rest on besides what was asked for."""
     steps_of = seen.fallbacks()
     if steps_of:
-        high = max(share for _, share in steps_of)
         rows = [Bar(name, share, percent(share), "warn") for name, share in steps_of]
-        yield card("Answers that rest on a fallback", bars(rows, high, "fallbacks"), note="Of all requests.")
+        yield card("Answers that rest on a fallback", bars(rows, 1.0, "fallbacks"), note="Of all requests.")
     facts = seen.fact_sources()
     if facts:
         whole = [(name, [(source, look, parts[source]) for source, look in _SOURCES.items() if source in parts])

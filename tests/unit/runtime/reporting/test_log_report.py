@@ -17,6 +17,7 @@ from turnout_runtime.analysis.statistics.rates import wilson
 from turnout_runtime.errors import LogInvalid
 from turnout_runtime.reporting.moved import sampled
 from turnout_runtime.reporting.report import Asked, document
+from turnout_runtime.reporting.rows import Bar, bars
 from turnout_runtime.reporting.scales import Scale, nice, short, span_of, times
 from turnout_runtime.reporting.seen import Overview, Seen, quantiles
 
@@ -181,11 +182,18 @@ def test_weighted_quantiles() -> None:
     assert math.isnan(quantiles(np.empty(0), np.empty(0))[0])
 
 
+def test_a_long_name_leaves_room_for_its_note() -> None:
+    drawn = bars([Bar("features." + "x" * 80, 0.1, "shifted · 0.123")], 1.0, "moved")
+    assert f"features.{'x' * 29}…<title>features.{'x' * 80}</title>" in drawn
+    assert 'width="40.0"' in drawn
+
+
 def test_axes_are_round() -> None:
     assert [nice(step) for step in (0.03, 0.2, 1.1, 7)] == pytest.approx([0.05, 0.2, 2, 10])
     assert [text for _, text in Scale(0, 0.11, 0, 1).ticks()] == ["0.00", "0.05", "0.10"]
     assert [text for _, text in Scale(0, 5000, 0, 1).ticks()] == ["0", "2k", "4k"]
     assert short(2.5e6) == "2.5M"
     assert (span_of(3600, 60), span_of(86_400, 60), span_of(10**9, 60)) == (60, 1800, 2_592_000)
+    assert [text for _, text in times(Scale(0, 129_600, 0, 1))] == ["01-01", "12:00", "01-02", "12:00"]
     assert [text for _, text in times(Scale(0, 7200, 0, 1))] == ["00:00", "00:30", "01:00", "01:30", "02:00"]
     assert Scale(0, 1, 0, 10)(7) == 10
