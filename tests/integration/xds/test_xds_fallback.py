@@ -17,7 +17,7 @@ from turnout_operator.plan.routes import ArmRoute, Fallback, PolicyRoute, Static
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ALL = frozenset({"5xx", "timeout", "overload"})
-STATIC = Static("on_time 100%", 0.5, 0.25)
+STATIC = Static('"on_time" 100% \\n %REQ(:path)% {} %', 0.1, -1e-7)
 TIMEOUT = 1.2
 
 
@@ -107,9 +107,9 @@ async def test_the_static_answer_is_the_last(shared: World, envoy: Envoy, how: s
         "request_id": 'a"b\\',
         "model_version": None,
         "policy_version": "v%1",
-        "score": 0.5,
-        "decision": "on_time 100%",
-        "confidence": 0.25,
+        "score": STATIC.score,
+        "decision": STATIC.decision,
+        "confidence": STATIC.confidence,
         "explanations_ref": None,
         "fallback_used": True,
         "fallback": "static",

@@ -67,6 +67,32 @@ async def test_pods_that_die_and_rungs_that_move_fail_no_request(world: World) -
     assert world.pods["c"].asked > 0
 
 
+async def test_an_arm_that_fails_in_every_way_fails_no_request(world: World) -> None:
+    await world.start_pods("a", "b")
+    pod, hosts = world.pods["a"], [world.pods["a"].endpoint]
+    fallback = Fallback((ArmRoute("b", "demo/b", "b", 0),), None, FAILURES, 0.3, 64)
+    await world.serve(replace(policy("fd", {"a": 10_000}, timeout=10.0), fallback=fallback))
+    envoy = await world.start_envoy()
+    async with load_of(envoy) as load:
+        for _ in range(2):
+            for fields, endpoints in (
+                ({"status": 500}, hosts),
+                ({"status": 429}, hosts),
+                ({"aborts": True}, hosts),
+                ({"delay": 5.0}, hosts),
+                ({}, []),
+                ({}, [Endpoint("127.0.0.1", 9)]),
+                ({}, hosts),
+            ):
+                pod.status, pod.aborts, pod.delay = 200, False, 0.0
+                for name, value in fields.items():
+                    setattr(pod, name, value)
+                world.xds.set_endpoints("demo/a", endpoints)
+                await asyncio.sleep(0.25)
+    assert set(load.answers) == {200}, load.answers
+    assert min(pod.asked, world.pods["b"].asked) > 0
+
+
 async def test_a_rung_without_pods_holds_nothing_back(world: World) -> None:
     await world.start_pods("a", "b")
     await world.serve(policy("fd", {"a": 10_000}))

@@ -80,7 +80,10 @@ def test_every_part_of_the_ladder_is_part_of_the_version_and_no_ladder_none():
 
 def test_an_objective_that_nothing_can_answer_has_its_static_answer():
     policy = routing_policy(*ARMS, fallback={"ladder": [{"arm": "spare"}, STATIC]})
-    assert resolve(policy, {}, TIME).route is None
+    resolution = resolve(policy, {}, TIME)
+    assert resolution.route is None
+    conditions = status_of(policy, resolution, Programmed(1, 1), NOW)["conditions"]
+    assert "all get the static answer" in find(conditions, ConditionType.READY)["message"]
     assert unavailable(policy).fallback.static == Static("no", 0.5, 0.0)
     assert unavailable(policy).version != unavailable(routing_policy(*ARMS)).version
 

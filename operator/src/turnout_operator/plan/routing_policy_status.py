@@ -70,8 +70,8 @@ def verdicts(policy: RoutingPolicy, resolution: Resolution, programmed: Programm
     """The conditions; Ready is derived from the others."""
     parts = [
         Verdict(ConditionType.ACCEPTED, "True", Reason.ACCEPTED, _accepted(policy)),
-        _resolved(resolution),
-        _programmed(resolution, programmed),
+        _resolved(resolution, _instead(policy)),
+        _programmed(resolution, programmed, _instead(policy)),
     ]
     bad = next((verdict for verdict in parts if verdict.status != "True"), None)
     if bad is None:
@@ -85,19 +85,25 @@ def _accepted(policy: RoutingPolicy) -> str:
     return "; ".join(["the spec is valid", *said])
 
 
-def _resolved(resolution: Resolution) -> Verdict:
+def _instead(policy: RoutingPolicy) -> str:
+    """What callers get of an objective that no arm can answer."""
+    fallback = policy.spec.fallback
+    return "all get the static answer" if fallback and fallback.ladder[-1].static else "nothing is routed"
+
+
+def _resolved(resolution: Resolution, instead: str) -> Verdict:
     kind = ConditionType.RESOLVED_REFS
     if not resolution.problems:
         return Verdict(kind, "True", Reason.RESOLVED, "every arm with a weight has a ready revision")
     text = "; ".join(problem.message for problem in resolution.problems)
-    stays = "the arms that can answer share the traffic" if resolution.route else "nothing is routed"
+    stays = "the arms that can answer share the traffic" if resolution.route else instead
     return Verdict(kind, "False", resolution.problems[0].reason, f"{text}; until then {stays}")
 
 
-def _programmed(resolution: Resolution, programmed: Programmed) -> Verdict:
+def _programmed(resolution: Resolution, programmed: Programmed, instead: str) -> Verdict:
     kind = ConditionType.PROGRAMMED
     if resolution.route is None:
-        return Verdict(kind, "False", Reason.NO_READY_REVISION, "no arm can answer, nothing is routed")
+        return Verdict(kind, "False", Reason.NO_READY_REVISION, f"no arm can answer, {instead}")
     if programmed.nacks:
         node, error = min(programmed.nacks.items())
         return Verdict(kind, "False", Reason.REJECTED_BY_GATEWAY, f"gateway {node} refused the route: {error}")

@@ -98,7 +98,7 @@ def retries(fallback: Fallback, seconds: float, plain: JsonMap) -> JsonMap:
     """The retry policy of a route with a ladder, from the `plain` one; each rung is asked once."""
     number = len(fallback.arms)
     after = seconds / (number + 1) if fallback.after is None else fallback.after
-    limit: JsonMap = {"per_try_timeout": f"{after:.3f}s"} if "timeout" in fallback.failures else {}
+    limit: JsonMap = {"per_try_timeout": f"{max(after, 0.001):.3f}s"} if "timeout" in fallback.failures else {}
     if not number:
         return {**plain, **limit}
     conditions, more = ["connect-failure", "refused-stream", "reset"], dict(limit)
