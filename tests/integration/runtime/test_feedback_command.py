@@ -1,5 +1,6 @@
 """`turnout log feedback`: whole tables, busy endpoints, and rows that nobody takes."""
 
+import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -200,3 +201,11 @@ async def test_patience_ends() -> None:
         await sent_to(Moody(*[(503, {"title": "full"})] * 100), [{}], patience=0.05)
     with pytest.raises(FeedbackFailed, match="no answer"):
         await send("http://127.0.0.1:9/v1/a/b", [Numbered(1, {})], lambda _: None, headers={}, patience=0.05)
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_where_nobody_ever_was_it_ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "_STRANGER", 0.05)
+    with pytest.raises(FeedbackFailed, match="no answer"):
+        async with asyncio.timeout(20):
+            await send("http://127.0.0.1:9/v1/a/b", [Numbered(1, {})], lambda _: None, headers={})

@@ -21,6 +21,7 @@ _TIMEOUT = 30.0  # seconds for one answer
 _LONGEST_PAUSE = 5.0  # seconds
 PATIENCE = 60.0
 """Seconds for which a chunk is tried."""
+_STRANGER = 5.0  # seconds, where nobody was there yet: the URL may be wrong
 
 
 class Numbered(NamedTuple):
@@ -89,7 +90,7 @@ class _Sender:
         self, session: aiohttp.ClientSession, url: str, sent: Sent, tell: Callable[[int], object], patience: float
     ) -> None:
         self._session, self._url, self._sent, self._tell = session, url, sent, tell
-        self._patience = patience
+        self._patience, self._reached = patience, False
 
     async def work(self, chunks: Iterator[list[Numbered]]) -> None:
         """Send chunks for as long as there are some."""
@@ -118,19 +119,21 @@ class _Sender:
     async def _answer(self, chunk: Sequence[Numbered]) -> tuple[int, Any]:
         """The first answer that trying again would not change."""
         body = orjson.dumps({"feedback": [row for _, row in chunk]})
-        end = time.monotonic() + self._patience
+        began = time.monotonic()
         for attempt in count():
             pause = 0.0
             try:
                 async with self._session.post(self._url, data=body, headers=_JSON) as response:
-                    answer = _parsed(await response.read())
+                    answer, self._reached = _parsed(await response.read()), True
                     if response.status not in _AGAIN:
                         return response.status, answer
                     failure, pause = _told(response.status, answer), _retry_after(response)
             except (aiohttp.ClientError, TimeoutError) as error:
                 failure = f"no answer ({type(error).__name__})"
+                self._reached = self._reached or not isinstance(error, aiohttp.ClientConnectorError)
             pause = max(pause, random.uniform(0.5, 1.0) * min(_LONGEST_PAUSE, 0.2 * 2 ** min(attempt, 8)))  # noqa: S311
-            if time.monotonic() + pause > end:
+            patience = self._patience if self._reached else min(_STRANGER, self._patience)
+            if time.monotonic() + pause > began + patience:
                 raise FeedbackFailed(f"{self._url}: {failure}; {self._until_now()}")
             await asyncio.sleep(pause)
         raise AssertionError
