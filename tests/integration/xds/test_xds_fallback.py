@@ -43,6 +43,7 @@ async def envoy(shared: World) -> Envoy:
         replace(policy("empty", {"nobody": 10_000}), fallback=ladder("x", "next").fallback),
         replace(policy("void", {"nobody": 10_000}), fallback=ladder("x", "nothing").fallback),
         replace(policy("void-closed", {"nobody": 10_000}), fallback=ladder("x", "nothing", static=None).fallback),
+        replace(policy("again", {"next": 10_000}), fallback=ladder("x", "next", "last").fallback),
         replace(policy("itself", {"main": 5_000, "next": 5_000}), fallback=ladder("x", "next", static=None).fallback),
     )
     return await shared.start_envoy()
@@ -201,3 +202,16 @@ async def test_an_arm_is_not_its_own_fallback(shared: World, envoy: Envoy) -> No
     answers = [await ask(envoy, "itself", headers={"x-entity-id": str(number)}) for number in range(40)]
     assert {(status, headers["x-turnout-arm"]) for status, _, headers in answers} == {(200, "main"), (503, "next")}
     assert not any("x-turnout-fallback" in headers for _, _, headers in answers)
+
+
+async def test_an_arm_that_is_asked_again_answers_for_itself(shared: World, envoy: Envoy) -> None:
+    breaks(shared, "503", "next", "last")
+    shared.pods["last"].delay = 0.3
+    asking = asyncio.create_task(ask(envoy, "again"))
+    while not shared.pods["last"].asked:
+        await asyncio.sleep(0.005)
+    shared.pods["next"].status = 200
+    status, got, headers = await asking
+    assert (status, got["pod"], headers["x-turnout-arm"]) == (200, "next", "next")
+    assert "x-turnout-fallback-arm" not in got["headers"]
+    assert "x-turnout-fallback" not in headers

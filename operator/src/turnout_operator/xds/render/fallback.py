@@ -53,13 +53,14 @@ def ladder_cluster(
     """The aggregate cluster. Failed requests beyond `max_retries` at once go no further down."""
     said = set_header(ASKED_INSTEAD, f"%UPSTREAM_METADATA({METADATA}:{ARM_KEY})%")
     filters = "envoy.extensions.filters.http"
-    tell = typed(f"{filters}.header_mutation.v3.HeaderMutation", mutations={"request_mutations": [{"append": said}]})
+    tell = [{"remove": ASKED_INSTEAD}, {"append": said}]  # what an earlier attempt was told is still there
+    mutation = typed(f"{filters}.header_mutation.v3.HeaderMutation", mutations={"request_mutations": tell})
     codec = typed(f"{filters}.upstream_codec.v3.UpstreamCodec")
     options = typed(
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         explicit_http_config={"http_protocol_options": {}},
         http_filters=[
-            {"name": "turnout.fallback_arm", "typed_config": tell},
+            {"name": "turnout.fallback_arm", "typed_config": mutation},
             {"name": "envoy.filters.http.upstream_codec", "typed_config": codec},
         ],
     )
