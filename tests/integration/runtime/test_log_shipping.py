@@ -127,6 +127,10 @@ def test_once_says_what_is_left_since_it_is_still_written_to_and_tail_what_it_ca
     with shipping(log, "--to", str(lake), "--once") as process:
         assert process.wait(60) == 0
     assert "1 segment is still written to, and left" in (tmp_path / "shipper.log").read_text()
+    (tmp_path / "empty").mkdir()
+    with shipping(tmp_path / "empty", "--to", str(lake), "--once") as process:
+        assert process.wait(60) == 0
+    assert "empty: no segments are there: give one pod's log" in (tmp_path / "shipper.log").read_text()
     assert main(["log", "tail", "--no-follow", str(lake)]) == 1
     assert "shipped files appear as a whole" in capsys.readouterr().err
     assert main(["log", "tail", "--no-follow", str(lake), str(log)]) == 0

@@ -76,6 +76,7 @@ async def _run(config: "ShipConfig", arguments: argparse.Namespace) -> None:
         shipper = Shipper(config.model_copy(update={"pod": pod}), where)
         try:
             if arguments.once:
+                _tell_of_nothing(config.directory)
                 complete = await shipper.once()
                 _tell_of_open(shipper.open_segments)
             else:
@@ -90,6 +91,17 @@ async def _run(config: "ShipConfig", arguments: argparse.Namespace) -> None:
     if not complete:
         failed = [counts.error for counts in shipper.counts.values() if counts.error]
         raise ShipFailed(f"not all was delivered; what is left stays in {config.directory}: {'; '.join(failed)}")
+
+
+def _tell_of_nothing(directory: Path) -> None:
+    import sys
+
+    from turnout_runtime.log.segments import segment_of
+
+    if not any(segment_of(path.name) for path in directory.iterdir()):
+        print(
+            f"{directory}: no segments are there: give one pod's log; several are shipped one by one", file=sys.stderr
+        )
 
 
 def _tell_of_open(segments: int) -> None:
