@@ -1,8 +1,13 @@
-"""Which tests are too slow for the fast loop: simulations, kills, fuzzing, training, pages of many commands."""
+"""What holds for all tests, and which are too slow for the fast loop: simulations, kills, fuzzing, training, pages."""
 
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine must not fail a test of what is computed.
+settings.register_profile("turnout", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("turnout")
 
 SLOW = {
     "test_batch_kill.py",
