@@ -47,7 +47,7 @@ class Join:
 
     @property
     def _early(self) -> str:
-        return "coalesce(l.moment < p.time, false)"
+        return "coalesce(l.first < p.time, false)"
 
     @property
     def _overdue(self) -> str:

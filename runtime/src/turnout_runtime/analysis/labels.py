@@ -2,7 +2,7 @@
 
 A label belongs to a prediction by its id, or by entity and time: then it is that of the newest answer to its entity
 before it. Of several labels of one prediction the newest counts (a correction); several of the same time that differ
-are a conflict, and none of them counts.
+are a conflict, and none of them counts. So do rewards, for themselves: one may come apart from its label.
 """
 
 from collections.abc import Iterator
@@ -33,6 +33,8 @@ class LabelCounts:
     """say again what another row says"""
     corrected: int = 0
     """overruled by a newer one of the same prediction"""
+    completing: int = 0
+    """add a reward to another row's label of the same prediction, or the other way round"""
     conflicts: int = 0
     """differ from another one of the same prediction and time"""
     unknown: int = 0
@@ -50,7 +52,9 @@ class LabelCounts:
 
 
 def load_labels(connection: Any, source: LogSource, file: LabelFile, scratch: Path) -> LabelCounts:
-    """Make the table `labels` (key, moment, label, reward, n): one row a prediction id, which may be in no log.
+    """Make the table `labels` (key, moment, first, label, reward, n): one row a prediction id, which may be in no log.
+
+    `first` is the time of the older one of label and reward, `moment` that of the newer.
 
     By entity it needs the view `predictions`. Raises `LogInvalid`, or `BatchInvalid` for a file that is not there.
     """
@@ -114,24 +118,35 @@ def _find_predictions(connection: Any, source: LogSource, rows: str, counts: Lab
 
 
 def _resolve(connection: Any, counts: LabelCounts) -> None:
-    """One row a key."""
+    """One row a key: the newest label and the newest reward, which may come apart."""
     rows, keys = one(connection, f"SELECT count(*), count(DISTINCT key) FROM {_SAID}")
     if rows == keys:
-        connection.execute(f"CREATE TEMP TABLE {TABLE} AS SELECT key, moment, label, reward, rowid AS n FROM {_SAID}")
+        connection.execute(
+            f"CREATE TEMP TABLE {TABLE} AS SELECT key, moment, moment AS first, label, reward, rowid AS n FROM {_SAID}"
+        )
         return
     distinct = f"SELECT DISTINCT key, moment, label, reward FROM {_SAID}"
-    age, same = (
-        "rank() OVER (PARTITION BY key ORDER BY moment DESC NULLS LAST)",
-        "count(*) OVER (PARTITION BY key, moment)",
+    newest = ", ".join(
+        f"{name} IS NOT NULL AND rank() OVER (PARTITION BY key, {name} IS NULL ORDER BY moment DESC NULLS LAST) = 1"
+        f" AS newest_{name}, min({name}) OVER same = max({name}) OVER same AS agreed_{name}"
+        for name in ("label", "reward")
     )
-    connection.execute(f"CREATE TEMP TABLE ranked AS SELECT *, {age} AS age, {same} AS same FROM ({distinct})")
-    different, counts.corrected, counts.conflicts = one(
-        connection,
-        "SELECT count(*), count(*) FILTER (age > 1), count(*) FILTER (age = 1 AND same > 1) FROM ranked",
-    )
-    counts.duplicates = rows - different
     connection.execute(
-        f"CREATE TEMP TABLE {TABLE} AS SELECT key, moment, label, reward, rowid AS n FROM ranked"
-        " WHERE age = 1 AND same = 1"
+        "CREATE TEMP TABLE ranked AS SELECT *, newest_label AND agreed_label AS has_label,"
+        " newest_reward AND agreed_reward AS has_reward FROM"
+        f" (SELECT *, {newest} FROM ({distinct}) WINDOW same AS (PARTITION BY key, moment))"
     )
+    connection.execute(
+        f"CREATE TEMP TABLE {TABLE} AS SELECT key, max(moment) AS moment, min(moment) AS first,"
+        " max(label) FILTER (has_label) AS label, max(reward) FILTER (has_reward) AS reward, min(rowid) AS n"
+        " FROM ranked WHERE has_label OR has_reward GROUP BY key"
+    )
+    different, old, taken = one(
+        connection,
+        "SELECT count(*), count(*) FILTER (NOT (newest_label OR newest_reward)),"
+        " count(*) FILTER (has_label OR has_reward) FROM ranked",
+    )
+    (kept,) = one(connection, f"SELECT count(*) FROM {TABLE}")
+    counts.duplicates, counts.corrected = rows - different, old
+    counts.conflicts, counts.completing = different - old - taken, taken - kept
     connection.execute("DROP TABLE ranked")

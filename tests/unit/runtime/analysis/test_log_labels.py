@@ -62,6 +62,20 @@ def test_by_id_with_everything_that_can_be_wrong(log: Path, tmp_path: Path) -> N
     assert sum(count for name, count in counts.items() if name != "rows") == counts["rows"]
 
 
+def test_a_label_and_its_reward_may_come_apart(log: Path, tmp_path: Path) -> None:
+    one, two = "2026-01-01T12:10:00Z", "2026-01-01T12:20:00Z"
+    rows = [
+        ("p0", 1, "", one), ("p0", "", 0.5, two),
+        ("p1", 1, "", one), ("p1", "", 0.5, one),  # not in conflict
+        ("p2", 1, 0.5, one), ("p2", 0, "", two),  # corrects the label alone
+        ("p3", 0, "", one), ("p3", 1, "", one), ("p3", "", 2.0, one),  # a conflict of labels
+        ("p5", 1, "", NOON), ("p5", "", 0.5, two),  # the label is early
+    ]  # fmt: skip
+    found, counts = joined(log, write_csv(tmp_path / "l.csv", "prediction_id,label,reward,time", rows))
+    assert found == {"p0": (1, 0.5), "p1": (1, 0.5), "p2": (0, 0.5), "p3": (None, 2.0)}
+    assert counts == {"rows": 11, "completing": 4, "conflicts": 2, "early": 1, "used": 4}
+
+
 def test_window_and_as_of(log: Path, tmp_path: Path) -> None:
     rows = [("p0", 1, "2026-01-01T12:30:00Z"), ("p1", 1, "2026-01-01T14:00:00+01:00"), ("p2", 1, "2026-01-02")]
     file = write_csv(tmp_path / "l.csv", "prediction_id,label,time", rows)
