@@ -100,7 +100,7 @@ def _tell_of_nothing(directory: Path) -> None:
 
     if not any(segment_of(path.name) for path in directory.iterdir()):
         print(
-            f"{directory}: no segments are there: give one pod's log; several are shipped one by one", file=sys.stderr
+            f"{directory}: no segments are there: give one pod's log, several one by one", file=sys.stderr
         )
 
 
