@@ -9,11 +9,23 @@ from tests.integration.xds.envoy import Envoy
 from tests.integration.xds.world import BODY, COOKIE, HEADER, policy
 
 from turnout_operator.api.fallback import FAILURES
+from turnout_operator.plan.cohorts import allot
 from turnout_operator.plan.explain import Request, answer
-from turnout_operator.plan.routes import ArmRoute, Condition, Fallback, PolicyRoute, RuleRoute, Shadow, Static, Sticky
+from turnout_operator.plan.routes import (
+    ArmRoute,
+    Condition,
+    Fallback,
+    Layout,
+    PolicyRoute,
+    RuleRoute,
+    Shadow,
+    Static,
+    Sticky,
+)
 from turnout_runtime.predict.route import route_of
 
 ARMS = "abcd"
+SPLIT = {"a": 6_000, "b": 1_000, "c": 3_000}
 ODD = (
     *(
         "",
@@ -81,9 +93,19 @@ def rule(dice: random.Random, number: int, sticky: bool) -> RuleRoute:
 
 def random_policy(name: str, seed: int, sticky: Sticky | None) -> PolicyRoute:
     dice = random.Random(seed)
-    plain = policy(name, {"a": 6_000, "b": 1_000, "c": 3_000}, sticky=sticky)
+    plain = policy(name, SPLIT, sticky=sticky)
     rules = tuple(rule(dice, number, sticky is not None) for number in range(dice.randint(1, 6)))
-    return replace(plain, rules=rules, shadows=shadows(random.Random(seed)), fallback=ladder(random.Random(seed + 1)))
+    parts = {"shadows": shadows(random.Random(seed)), "fallback": ladder(random.Random(seed + 1))}
+    return replace(plain, rules=rules, layout=layout(random.Random(seed)) if sticky else (), **parts)
+
+
+def layout(dice: random.Random) -> Layout:
+    """The cohorts of the split after up to three others: some arms then have several spans."""
+    found: Layout = ()
+    for _ in range(dice.randint(0, 3)):
+        first, last = sorted((dice.randrange(10_001), dice.randrange(10_001)))
+        found = allot({"a": first, "b": last - first, "c": 10_000 - last}, found)
+    return allot(SPLIT, found)
 
 
 def ladder(dice: random.Random) -> Fallback | None:
