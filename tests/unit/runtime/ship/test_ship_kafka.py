@@ -58,8 +58,10 @@ def test_feedback_has_the_key_of_what_it_is_about(fields: dict[str, str], key: b
 
 
 @pytest.mark.parametrize("kind", ["predictions", "feedback"])
-def test_a_row_without_ids_is_a_message_too(kind: Kind) -> None:
-    assert message(b"{}\n", kind)[:2] == (b"{}", None)
+@pytest.mark.parametrize("row", [b"{}", b"[1]", b"{torn"])
+def test_a_row_without_ids_is_a_message_too(kind: Kind, row: bytes) -> None:
+    assert message(row + b"\n", kind)[:2] == (row, None)
+    assert message(b'{"prediction_id":5}\n', kind).key == b"5"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def message(row: bytes, kind: Kind) -> Message:
     value = row.rstrip(b"\n")
     if kind == "predictions" and (found := _soon(value)):
         return Message(value, found, [("kind", b"prediction"), (_ID, found)])
-    fields = orjson.loads(value)
+    fields = _fields(value)
     prediction = fields.get("prediction_id")
     if kind == "predictions":
         return Message(value, _bytes(prediction), [("kind", b"prediction"), (_ID, _bytes(prediction))])
@@ -47,5 +47,14 @@ def _soon(value: bytes) -> bytes | None:
     return None if b"\\" in found else found
 
 
-def _bytes(text: str | None) -> bytes | None:
-    return None if text is None else text.encode()
+def _fields(value: bytes) -> dict[str, object]:
+    """None of a row that is no record: it goes without a key, and holds up no other."""
+    try:
+        fields = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _bytes(text: object) -> bytes | None:
+    return None if text is None else str(text).encode()
