@@ -23,8 +23,10 @@ class Admission:
     free within `max_wait`, no more may wait than will have one: the others would be turned away too, but later.
     """
 
-    def __init__(self, concurrency: int, max_depth: int, max_wait: float) -> None:
-        self._concurrency, self._max_depth, self._max_wait = concurrency, max_depth, max_wait
+    def __init__(
+        self, concurrency: int, max_depth: int, max_wait: float, clock: Callable[[], float] = perf_counter
+    ) -> None:
+        self._concurrency, self._max_depth, self._max_wait, self._clock = concurrency, max_depth, max_wait, clock
         self._waiting: dict[_Waiting, None] = {}
         self._reach = max_depth  # how far back in the queue a place comes in time
         self._given, self._since = 0, 0.0  # places given to who waited, and since when the queue was never empty
@@ -93,7 +95,7 @@ class Admission:
         self._reach, self._since = self._max_depth, 0.0
 
     def _count(self) -> None:
-        now = perf_counter()
+        now = self._clock()
         passed = now - self._since
         if not self._since:
             self._given, self._since = 0, now

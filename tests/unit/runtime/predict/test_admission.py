@@ -3,6 +3,7 @@ import random
 import time
 
 import pytest
+from tests.unit.runtime.models.model_fakes import in_virtual_time
 
 from turnout_runtime.errors import Overloaded, RequestTimeout
 from turnout_runtime.predict.admission import Admission
@@ -175,15 +176,20 @@ async def test_who_is_on_the_way_counts() -> None:
     assert [admission.full(coming) for coming in range(3)] == [False, False, True]
 
 
-async def test_no_more_wait_than_will_have_a_place_in_time() -> None:
-    admission, waiting, ended = Admission(1, 64, 0.05), set[asyncio.Task[None]](), list[str]()
+def test_no_more_wait_than_will_have_a_place_in_time() -> None:
+    in_virtual_time(_rush())
+
+
+async def _rush() -> None:
+    clock = asyncio.get_running_loop().time
+    admission, waiting, ended = Admission(1, 64, 0.05, clock), set[asyncio.Task[None]](), list[str]()
 
     async def request() -> None:
-        began = time.perf_counter()
+        began = clock()
         try:
             await admission.wait()
         except Overloaded as error:
-            ended.append(error.cause if time.perf_counter() - began < 0.03 else "late")
+            ended.append(error.cause if clock() - began < 0.03 else "late")
         else:
             ended.append("served")
 
