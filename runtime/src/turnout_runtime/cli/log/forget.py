@@ -20,6 +20,13 @@ def add_command(actions: Groups) -> None:
     )
     forget.add_argument("entities", nargs="+", metavar="ENTITY_ID")
     forget.add_argument("log", metavar="LOG", help="a pod's directory, a sink's root, s3://…")
+    forget.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="LOG",
+        help="more of the same log: feedback lies by its prediction",
+    )
     forget.add_argument("--hashed-with", type=Path, metavar="KEYFILE", help="the key of predictionLog.hash")
     forget.add_argument("--receipt", type=Path, metavar="FILE.json", help="what was done, with digests of the files")
     forget.set_defaults(run=_forget)
@@ -36,9 +43,9 @@ def _forget(arguments: argparse.Namespace) -> None:
     from turnout_runtime.times import rfc3339
 
     key = None if arguments.hashed_with is None else _key(arguments.hashed_with)
-    receipt = forget(arguments.log, arguments.entities, key, bar)
+    receipt = forget(arguments.log, arguments.entities, key, bar, arguments.also)
     if arguments.receipt is not None:
-        document = {"time": rfc3339(datetime.now(UTC)), "log": arguments.log, **asdict(receipt)}
+        document = {"time": rfc3339(datetime.now(UTC)), "log": [arguments.log, *arguments.also], **asdict(receipt)}
         arguments.receipt.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     _tell(receipt)
 
@@ -56,10 +63,8 @@ def _tell(receipt: "Receipt") -> None:
     from turnout_runtime.errors import LogInvalid
 
     for each in receipt.files:
-        after = each.after or "deleted, as nothing else was in it"
-        print(
-            f"{each.file}: {each.removed:,} rows removed, {each.before[:15]}… → {after[:15] if each.after else after}"
-        )
+        after = f"{each.after[:15]}…" if each.after else "deleted, as nothing else was in it"
+        print(f"{each.file}: {each.removed:,} rows removed, {each.before[:15]}… → {after}")
     print(f"{receipt.removed:,} rows of {len(receipt.files):,} files removed")
     left = sum(receipt.left.values())
     print(f"read again: {receipt.read_again:,} files, {left:,} rows left")

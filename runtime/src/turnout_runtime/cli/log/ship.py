@@ -99,9 +99,7 @@ def _tell_of_nothing(directory: Path) -> None:
     from turnout_runtime.log.segments import segment_of
 
     if not any(segment_of(path.name) for path in directory.iterdir()):
-        print(
-            f"{directory}: no segments are there: give one pod's log, several one by one", file=sys.stderr
-        )
+        print(f"{directory}: no segments are there: give one pod's log, several one by one", file=sys.stderr)
 
 
 def _tell_of_open(segments: int) -> None:
