@@ -185,6 +185,15 @@ def test_no_arm_is_ready(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_a_policy_that_the_operator_refuses(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "objective checkout belongs to the older RoutingPolicy first"
+    condition = {"type": "Accepted", "status": "False", "reason": "ObjectiveConflict", "message": text}
+    condition["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+    write("policy.yaml", {**POLICY, "status": {"conditions": [condition]}})
+    assert route(capsys)["notes"] == [text]
+
+
+@pytest.mark.usefixtures("folder")
 def test_what_cannot_be_answered(capsys: pytest.CaptureFixture[str]) -> None:
     spec = {**POLICY["spec"], "arms": [{"name": "main", "modelDeployment": "checkout", "weight": 7}]}
     write("bad.yaml", {**POLICY, "spec": spec})

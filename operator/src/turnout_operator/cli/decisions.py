@@ -56,7 +56,7 @@ def decide(objects: Objects, policy: Object, request: Request, now: datetime) ->
     resolution = resolve(parsed, targets, now)
     route = resolution.route or unavailable(parsed)
     said = answer(route, request)
-    notes = tuple(problem.message for problem in resolution.problems)
+    notes = (*_unaccepted(parsed), *(problem.message for problem in resolution.problems))
     idle = [Step(each.name, False, _idle(each.match.window, now)) for each in parsed.spec.rules]
     steps = {step.rule: step for step in (*idle, *trace(route, request, said))}
     return Decision(route, said, _chances(said), tuple(steps.values()), _confirmed(policy, route), guessed, notes)
@@ -102,6 +102,12 @@ def _confirmed(policy: Object, route: PolicyRoute) -> bool | None:
         return None
     same = status.get("policyVersion") == route.version
     return bool(same and 0 < gateways["connected"] == gateways["acked"])
+
+
+def _unaccepted(policy: RoutingPolicy) -> list[str]:
+    """What keeps the gateways from the policy at all, such as an older one of the same objective."""
+    conditions = policy.status.conditions if policy.status else ()
+    return [each.message for each in conditions if (each.type, each.status) == ("Accepted", "False")]
 
 
 def _chances(said: Answer) -> tuple[Chance, ...]:
