@@ -89,6 +89,16 @@ def test_an_entity_is_forgotten_everywhere(tmp_path: Path) -> None:
     assert forget(str(root), ["a"]).removed == 0
 
 
+def test_feedback_is_found_by_its_prediction_in_another_place(tmp_path: Path) -> None:
+    pod = segment(
+        tmp_path / "pod", [[feedback("f1", prediction_id="p1"), feedback("f2", prediction_id="p2")]], FEEDBACK
+    )
+    write_hive(tmp_path / "lake", "predictions", HOUR, [record("p1", entity_id="a"), record("p2", entity_id="b")])
+    receipt = forget(str(pod.parent), ["a"], also=[str(tmp_path / "lake")])
+    assert (receipt.removed, receipt.read_again, receipt.left) == (2, 2, {})
+    assert ids(tmp_path) == (["p2"], ["f2"])
+
+
 def test_what_could_not_be_shipped_is_forgotten_too_and_what_is_damaged_with_it(tmp_path: Path) -> None:
     pod, rows = tmp_path / "pod", [record(f"p{n}", entity_id="a" if n < 3 else "b") for n in range(1, 4)]
     path = segment(pod / "rejected", [[row] for row in rows])

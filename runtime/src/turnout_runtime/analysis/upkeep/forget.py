@@ -49,11 +49,21 @@ def names_of(entities: Iterable[str], key: bytes | None) -> frozenset[str]:
     return names if key is None else names | {str(pseudonym(key, name)) for name in names}
 
 
-def forget(place: str, entities: Sequence[str], key: bytes | None = None, progress: Progress = quiet) -> Receipt:
-    """Take the entities out of the log at `place`. Blocks. Raises `LogInvalid` for a place that is none."""
+def forget(
+    place: str,
+    entities: Sequence[str],
+    key: bytes | None = None,
+    progress: Progress = quiet,
+    also: Sequence[str] = (),
+) -> Receipt:
+    """Take the entities out of the log at `place`, and `also` there. Blocks. Raises `LogInvalid` for what is no place.
+
+    Feedback by prediction goes wherever it is, if the prediction is in any of the places.
+    """
+    places = [place, *also]
     condemned = Condemned(names_of(entities, key))
     with scratch() as folder, database() as connection:
-        files = _sealed(Files([place, *_aside(place)], folder, progress))
+        files = _sealed(Files([*places, *(aside for each in places for aside in _aside(each))], folder, progress))
         rewriter = Rewriter(connection, condemned, folder)
         rewriter.condemn()
         for file, path in files.of("predictions", "looking"):
