@@ -160,7 +160,7 @@ def explain(kubectl: Run, path: str) -> str:
         ("md.spec.resources.requests.cpu", ["a quantity such as 500m or 2. Default: 100m."]),
         ("md.spec.runtime.imagePullPolicy", ["ENUM: Always IfNotPresent Never"]),
         ("rp.spec.arms.weight", ["<number>", "one arm may leave its weight out and takes the rest"]),
-        ("rp.spec.stickyBy", ["Exactly one of header and bodyField is given"]),
+        ("rp.spec.stickyBy", ["Exactly one of header, cookie and bodyField is given"]),
     ],
 )
 def test_explain(kubectl: Run, path: str, texts: list[str]) -> None:

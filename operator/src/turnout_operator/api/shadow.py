@@ -9,6 +9,9 @@ from turnout_operator.api.common import Quantity, between
 from turnout_operator.api.meta import SpecModel
 from turnout_operator.api.schema import Rule
 
+# No schema's minimum: the API server compares a whole number with its integral part, and 0 would do.
+LEAST_RULE = Rule("self >= 0.01", "percent must be at least 0.01, or remove the shadow", lambda value: value >= 0.01)
+
 
 class Shadow(SpecModel):
     """An arm that gets copies of the requests that go to the other arms."""
@@ -16,7 +19,7 @@ class Shadow(SpecModel):
     arm: Annotated[str, Field(max_length=63)]
     """Name of an arm in spec.arms; it needs no weight. Requests that it gets anyway, or that its revision does, are not
     copied."""
-    percent: Annotated[float, Field(ge=0.01, le=100), hundredths("percent")] = 100.0
+    percent: Annotated[float, Field(ge=0, le=100), LEAST_RULE, hundredths("percent")] = 100.0
     """Share of the requests that are copied, drawn one by one, 0.01 to 100 percent with at most 2 decimals.
     Default: 100.0."""
     max_concurrent: Annotated[int, Field(ge=1, le=65536)] = 64
