@@ -44,6 +44,14 @@ def test_a_direct_call_has_no_arm_and_no_cohort() -> None:
     assert route_of("echo", {"x-turnout-entity": "user-7"}).cohort is None
 
 
+def test_the_entity_of_a_cookie_is_the_one_that_the_gateway_names() -> None:
+    cookie = {"cookie": "a=1; customer=user-7", "x-turnout-objective": "demo/echo"}
+    named = route_of("echo", {**cookie, "x-turnout-entity-cookie": "customer"})
+    assert (named.entity, named.cohort) == ("user-7", cohort_of("demo/echo", "user-7"))
+    assert route_of("echo", cookie).entity is None
+    assert route_of("echo", {**cookie, "x-turnout-entity-cookie": "b"}).cohort is None
+
+
 @pytest.mark.parametrize("text", ["", "x", "nan", "inf", "-0.1", "1.1", "1e999"])
 def test_a_propensity_that_is_no_probability_is_none(text: str) -> None:
     assert route_of("echo", {"x-turnout-propensity": text}).propensity is None
