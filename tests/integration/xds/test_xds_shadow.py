@@ -31,7 +31,7 @@ async def envoy(shared: World) -> Envoy:
         shadowed("sizes", shadow("other", size=1024), shadow("third", size=4096)),
         shadowed("tenth", shadow("other", percent=1_000)),
         shadowed("itself", shadow("other"), shadow("third"), main=5_000, other=5_000),
-        replace(shadowed("tight", shadow("slow", concurrent=3)), timeout_seconds=0.5),
+        replace(shadowed("tight", shadow("slow", concurrent=3)), timeout_seconds=1.5),
         ruled("ruled"),
         replace(shadowed("unready", shadow("other")), arms=()),
     )
