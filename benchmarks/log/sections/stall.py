@@ -1,4 +1,7 @@
-"""Section 4: the sink stalls for minutes at full load: nothing grows, nobody notices, nothing is counted wrongly."""
+"""Section 4: the sink stalls for minutes at full load: nothing grows, nobody notices, nothing is counted wrongly.
+
+A second runtime whose log nobody ships takes a short turn after each burst: what the machine does to both cancels out.
+"""
 
 import signal
 import time
@@ -8,14 +11,14 @@ from pathlib import Path
 
 from benchmarks.harness.ours import Turnout
 from benchmarks.harness.sampled import memory_of, sampled
-from benchmarks.harness.stats import median_of
+from benchmarks.harness.stats import median_difference, median_of, median_ratio
 from benchmarks.harness.wrk import Burst, press
 from benchmarks.log import flights, lake
 from benchmarks.log.bench import WARMING_SECONDS, Bench
 from benchmarks.log.counts import Counts, counts
 from benchmarks.log.shipper import SINK, Shipper
 from benchmarks.log.store import Store
-from benchmarks.report import Row, at_least, at_most, info, ratio
+from benchmarks.report import Row, at_least, at_most, info
 from tests.cluster.progress import Step, step
 
 FILE_BYTES, FILES = 16 * 2**20, 8
@@ -27,8 +30,9 @@ SHIPPER = 256.0
 """MiB that the shipper has at most."""
 _LOG = {"maxFileBytes": FILE_BYTES, "maxFiles": FILES, "maxAgeSeconds": 5.0, "shipped": True}
 _REQUESTS = 2000
-_AROUND = 5  # bursts before the stall, and as many after it
+_BEFORE = 5  # bursts
 _BURST = 10  # seconds
+_CONTROL = 3  # seconds
 _CATCHING_UP = 180.0
 _SETTLED = 1.0  # seconds after the last answer until its row is written
 _MIB = 2**20
@@ -45,12 +49,12 @@ class Sample:
 
 @dataclass
 class Result:
-    """`around`: before the stall and after it.
+    """Pairs of bursts, in turns: the runtime whose sink stalls, and the one that has none.
 
     `caught_up`: seconds from the sink's return until nothing was left to deliver, with no load.
     """
 
-    around: list[Burst] = field(default_factory=list)
+    control: list[Burst] = field(default_factory=list)
     stalled: list[Burst] = field(default_factory=list)
     ordinary: list[Sample] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
@@ -69,6 +73,7 @@ def measure(bench: Bench, result: Result) -> None:
     with (
         Store("stall-store", core) as store,
         flights.server("stall", bench.cores.server, log=_LOG) as server,
+        flights.server("stall-control", bench.cores.server, log={**_LOG, "shipped": False}) as control,
         Shipper("stall-shipper", core, _made(server.records), store.sink, store.env) as shipper,
     ):
         store.ready()
@@ -76,20 +81,17 @@ def measure(bench: Bench, result: Result) -> None:
         server.ready(asked[0])
         shipper.wait_until(shipper.is_up, 30.0)
         messages = server.messages(asked)
-        _load(bench, server, messages, WARMING_SECONDS)
+        control.ready(asked[0])
+        for each in (server, control):
+            _load(bench, each, messages, WARMING_SECONDS)
         with step("full load"), sampled(lambda: _sample(server, shipper), result.ordinary, 1.0):
-            result.around.extend(
-                press(server, messages, core, bench.connections, bench.seconds) for _ in range(_AROUND)
-            )
+            for _ in range(_BEFORE):
+                _load(bench, server, messages, bench.seconds)
         with step(f"full load, and the sink stalls for {bench.minutes:g} min") as current:
-            _stall(bench, store, server, shipper, messages, result, current)
+            _stall(bench, store, (server, control), shipper, messages, result, current)
         with step("the sink is back"):
             result.caught_up = _caught_up(shipper)
-        with step("full load again"):
-            result.around.extend(
-                press(server, messages, core, bench.connections, bench.seconds) for _ in range(_AROUND)
-            )
-            _caught_up(shipper)
+        time.sleep(_SETTLED)
         result.counts = counts(server.metrics())
         result.delivered = int(shipper.metrics().total("turnout_log_delivered_rows_total", sink=SINK))
         server.stop()
@@ -101,19 +103,20 @@ def measure(bench: Bench, result: Result) -> None:
 def _stall(
     bench: Bench,
     store: Store,
-    server: Turnout,
+    servers: tuple[Turnout, Turnout],
     shipper: Shipper,
     messages: list[bytes],
     result: Result,
     current: Step,
 ) -> None:
-    started = time.monotonic()
+    (server, control), started = servers, time.monotonic()
     store.signal(signal.SIGSTOP)
     try:
         with sampled(lambda: _sample(server, shipper), result.samples, 1.0):
             while (left := bench.minutes * 60 - (time.monotonic() - started)) > 0:
                 seconds = max(1, min(_BURST, round(left)))
                 result.stalled.append(_load(bench, server, messages, seconds))
+                result.control.append(_load(bench, control, messages, min(_CONTROL, seconds)))
                 current.note = f"{result.stalled[-1].rate:,.0f}/s"
         result.lag = shipper.metrics().total("turnout_log_lag_seconds", sink=SINK)
     finally:
@@ -146,18 +149,18 @@ def _caught_up(shipper: Shipper) -> float | None:
 
 
 def rows(result: Result) -> Iterator[Row]:
-    bursts = result.around + result.stalled
-    rates = [median_of([burst.rate for burst in phase]) for phase in (result.around, result.stalled)]
-    cpu = [median_of([burst.cpu for burst in phase]) for phase in (result.around, result.stalled)]
-    p99 = [median_of([burst.p99 for burst in phase]) for phase in (result.around, result.stalled)]
-    yield info("other people's work meanwhile", median_of([burst.others for burst in bursts]), "cores")
-    yield info("sink stalled at full load", result.seconds, "s")
-    yield info("  throughput before and after", rates[0], "/s")
-    yield at_least("  throughput over that", ratio(rates[1], rates[0]), 0.95, "×")
-    yield info("  CPU per request over that", ratio(cpu[1], cpu[0]), "×")
-    yield info("  p99 before and after", p99[0], "ms")
-    yield info("  p99 over that", ratio(p99[1], p99[0]), "×")
-    failed = sum(burst.failed for burst in result.stalled) if result.stalled else None
+    stalled, control = result.stalled, result.control
+    yield info("other people's work meanwhile", median_of([burst.others for burst in stalled + control]), "cores")
+    yield info("sink stalled", result.seconds, "s")
+    yield info("  throughput, of one without a sink", median_of([burst.rate for burst in control]), "/s")
+    rates = median_ratio([burst.rate for burst in stalled], [burst.rate for burst in control])
+    yield at_least("  throughput over that", rates, 0.95, "×")
+    cpu = median_ratio([burst.cpu for burst in stalled], [burst.cpu for burst in control])
+    yield info("  CPU per request over that", cpu, "×")
+    yield info("  p99, of one without a sink", median_of([burst.p99 for burst in control]), "ms")
+    p99 = median_difference([burst.p99 for burst in stalled], [burst.p99 for burst in control])
+    yield info("  p99, more than that", p99, "ms")
+    failed = sum(burst.failed for burst in stalled) if stalled else None
     yield at_most("  requests failed", failed, 0)
     yield from _memory(result)
     yield info("  lag, told at the end", result.lag, "s")
