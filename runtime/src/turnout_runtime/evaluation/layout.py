@@ -3,13 +3,15 @@
 import math
 from collections.abc import Sequence
 
+from turnout_runtime.analysis.text import columns
+
+_WIDEST = 200
+
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns that line up, two spaces apart; those that are empty in all rows are left out."""
     kept = [index for index in range(len(head)) if index == 0 or any(row[index] for row in rows)]
-    lines = [[line[index] for index in kept] for line in (head, *rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join(columns([[line[index] for index in kept] for line in (head, *rows)], widest=_WIDEST))
 
 
 def percent(share: float) -> str:

@@ -205,3 +205,22 @@ def test_sketches_that_cannot_be_read(
     Path("odd.json").write_text("[]")
     assert drift(*options) == 1
     assert message in capsys.readouterr().err
+
+
+def test_a_feature_that_is_true_or_false_is_a_number_wherever_it_is_read() -> None:
+    rows = [{"features": {"flag": n % 4 == 0}, "context": {"flag": n % 4 == 0}} for n in range(8)]
+    found = columns(rows)
+    assert list(found["features.flag"].values()) == [0.0] * 6 + [1.0] * 2
+    assert found["context.flag"].categories == {"true": 2, "false": 6}
+
+
+def test_names_from_callers_do_not_command_a_terminal(
+    tmp_path: Path, before: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = {"context": {"\x1b[2Jcarrier": "UA", "carrier": "UA"}}
+    now = log(tmp_path / "now", [{**each, **odd} for each in weather(500, seed=2)])
+    assert drift("--log", now, "--reference", now) == 0
+    assert drift("--log", now, "--reference", before) == 0
+    told = capsys.readouterr().out
+    assert "context.·[2Jcarrier" in told
+    assert "\x1b" not in told

@@ -63,7 +63,7 @@ def columns(records: Iterable[Record]) -> Columns:
     """`score`, `decision`, and each field of `features` and `context`, such as `features.wind`.
 
     A column counts the records that got as far: a feature those that have features, a field of the context those that
-    have a context.
+    have a context. A truth is a category, but of a feature 0 or 1, as it is to a model.
     """
     return grouped(records, None).get(None, {})
 
@@ -94,7 +94,8 @@ class _Collector:
             if isinstance(values := record.get(group), Mapping):
                 self._reached[group] += 1
                 for name, value in values.items():
-                    self._add(f"{group}.{name}", value)
+                    truth = group == "features" and isinstance(value, bool)
+                    self._add(f"{group}.{name}", float(value) if truth else value)
         for name in ("score", "decision"):
             if (value := record.get(name)) is not None:
                 self._reached[name] += 1

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from turnout_runtime.analysis.text import clipped
 from turnout_runtime.evaluation.drift.compare import Shift
 from turnout_runtime.evaluation.layout import number, percent, table
 
+_LONGEST = 2000
 _SMALL = "too small: chance alone may reach a PSI of 0.1 in windows of this size"
 
 
@@ -36,7 +38,7 @@ def told(drift: Drift, top: int) -> str:
     if small := [shift.name for shift in drift.shifts if shift.verdict == "too small"]:
         lines.append(f"{_SMALL} ({len(small)} of {len(drift.shifts)} columns): take a longer one")
     if drift.only_now:
-        lines.append(f"not in the reference: {', '.join(drift.only_now)}")
+        lines.append(f"not in the reference: {clipped(', '.join(drift.only_now), _LONGEST)}")
     return "\n".join(lines)
 
 

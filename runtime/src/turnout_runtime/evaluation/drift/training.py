@@ -1,7 +1,6 @@
 """A bundle's reference: sketches of the table that its model was trained on, or of a log."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from turnout_runtime.errors import EvaluationInvalid
 from turnout_runtime.evaluation.drift.columns import Column, Columns, columns
@@ -49,10 +48,5 @@ def _trimmed(records: Iterator[Record], names: Sequence[str]) -> Iterator[Record
     for record in records:
         features = record.get("features")
         if isinstance(features, dict):
-            features = {name: _number(features[name]) for name in names or features if name in features}
+            features = {name: features[name] for name in names or features if name in features}
         yield {"features": features, "score": record.get("score"), "decision": record.get("decision")}
-
-
-def _number(value: Any) -> Any:
-    """A truth is 0 or 1 to a model."""
-    return float(value) if isinstance(value, bool) else value
