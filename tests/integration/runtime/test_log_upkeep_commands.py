@@ -25,7 +25,7 @@ def test_forget_says_what_it_did_and_writes_a_receipt(tmp_path: Path, capsys: py
     assert "2 rows removed, sha256:" in out
     assert out.endswith("2 rows of 1 files removed\nread again: 1 files, 0 rows left\n")
     written = json.loads(receipt.read_bytes())
-    assert (written["removed"], written["left"], written["log"]) == (2, {}, str(log))
+    assert (written["removed"], written["left"], written["log"]) == (2, {}, [str(log)])
     assert "N1" not in receipt.read_text()
     assert "0 rows of 0 files removed" in printed(capsys, "forget", "N1", log)
     key.write_text(" ")
