@@ -49,18 +49,18 @@ class Backlog:
         found: dict[str, Seen] = {}
         with os.scandir(self.directory) as entries:
             for entry in entries:
-                if (segment := segment_of(entry.name)) is not None:
-                    with suppress(FileNotFoundError):  # pruned, or sealed, meanwhile
-                        if segment.stem not in found or not segment.open:
-                            found[segment.stem] = Seen(segment, entry.stat().st_size)
+                if (segment := segment_of(entry.name)) is not None and (seen := self._look_at(segment)) is not None:
+                    found[segment.stem] = seen
         changed, self._seen = found != self._seen, found
         if changed:
             self.wake()
 
-    def path(self, stem: str) -> Path | None:
-        """Where the segment lies; None when it has gone."""
-        seen = self._seen.get(stem)
-        return None if seen is None else self.directory / seen.segment.name
+    def _look_at(self, listed: Segment) -> Seen | None:
+        """A segment as it is now, also when it was sealed meanwhile; None when it has gone."""
+        for segment in (listed, listed._replace(open=False)):
+            with suppress(FileNotFoundError):
+                return Seen(segment, (self.directory / segment.name).stat().st_size)
+        return None
 
     def got_files(self, segment: Segment, sink: str) -> None:
         """The sink has all files of the segment."""

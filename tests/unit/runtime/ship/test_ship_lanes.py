@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,27 @@ async def test_a_segment_that_was_pruned_meanwhile_is_forgotten(tmp_path: Path) 
     backlog.scan()
     assert await drained(lanes) == [True]
     assert sink.rows == [row(2)]
+
+
+async def test_a_segment_that_is_sealed_while_somebody_looks_has_not_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its progress would be forgotten, and all its rows sent again."""
+    writer = LogFiles(tmp_path, 10_000, 9)
+    writer.append([row(1)])
+    backlog, lanes = lanes_of(tmp_path, console=(sink := Stream()))
+    one = lanes["console"]
+    assert await one.deliver()
+    with os.scandir(tmp_path) as entries:
+        listing = list(entries)
+    writer.seal()
+    monkeypatch.setattr(os, "scandir", lambda _: nullcontext(listing))
+    backlog.scan()
+    backlog.tidy()
+    monkeypatch.undo()
+    backlog.scan()
+    assert await drained(lanes) == [True]
+    assert sink.rows == [row(1)]
 
 
 class Looking(lane.Lane):
