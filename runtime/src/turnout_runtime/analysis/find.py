@@ -10,7 +10,7 @@ from turnout_runtime.analysis.database import database
 from turnout_runtime.analysis.relation import table_of
 from turnout_runtime.analysis.source import LogSource
 from turnout_runtime.log.read import blocks_of
-from turnout_runtime.offline.sql import literal, quoted
+from turnout_runtime.offline.sql import literal, quoted, rfc3339
 
 Record = Mapping[str, Any]
 _BLOCK = 1024
@@ -32,7 +32,7 @@ def lines(source: LogSource) -> Iterator[bytes]:
 
 def feedback_on(source: LogSource, prediction_id: str) -> list[Record]:
     """What came back about a prediction under its id, oldest first: time, received, label, reward, source as text."""
-    times = (f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%fZ') AS {name}" for name in ("time", "received"))
+    times = (f"{rfc3339(name)} AS {name}" for name in ("time", "received"))
     select = f"SELECT {', '.join(times)}, label, CAST(reward AS VARCHAR) AS reward, source FROM feedback"
     with database() as connection:
         if not source.feedback(connection):
@@ -82,7 +82,7 @@ def as_json(connection: Any, paths: Sequence[Path], where: str) -> Iterator[str]
     """Rows of Parquet files as lines of the log have them."""
     table = table_of(paths)
     times = [name for name, of, *_ in connection.execute(f"DESCRIBE FROM {table}").fetchall() if of == _ZONED]
-    replaced = ", ".join(f"strftime({quoted(name)}, '%Y-%m-%dT%H:%M:%S.%fZ') AS {quoted(name)}" for name in times)
+    replaced = ", ".join(f"{rfc3339(quoted(name))} AS {quoted(name)}" for name in times)
     rows = f"SELECT *{f' REPLACE ({replaced})' if times else ''} FROM {table} WHERE {where}"
     cursor = connection.execute(f"SELECT CAST(to_json(r) AS VARCHAR) FROM ({rows}) r")
     while block := cursor.fetchmany(_BLOCK):

@@ -11,7 +11,7 @@ from turnout_runtime.errors import InvalidFeedback, LogInvalid
 from turnout_runtime.feedback.parse import Rows, parse
 from turnout_runtime.feedback.send import Numbered
 from turnout_runtime.offline.database import database
-from turnout_runtime.offline.sql import quoted
+from turnout_runtime.offline.sql import quoted, rfc3339
 from turnout_runtime.scratch import scratch
 
 _BLOCK = 1024
@@ -81,8 +81,7 @@ def _columns(file: LabelFile, types: Types) -> Iterator[str]:
     if time is None:
         yield "NULL"
     else:
-        moment = f"strftime({time_of(time, types)}, '%Y-%m-%dT%H:%M:%S.%fZ')"
-        yield f"coalesce({moment}, {_text(time)})"  # text that is no time is refused by that name
+        yield f"coalesce({rfc3339(time_of(time, types))}, {_text(time)})"  # text that is no time is refused by name
     yield _text("source" if "source" in types else None)
 
 

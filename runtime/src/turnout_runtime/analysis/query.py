@@ -9,9 +9,8 @@ from typing import Any
 from turnout_runtime.analysis.database import database, lock
 from turnout_runtime.analysis.source import LogSource
 from turnout_runtime.errors import LogInvalid
-from turnout_runtime.offline.sql import literal, quoted
+from turnout_runtime.offline.sql import literal, quoted, rfc3339
 
-_RFC3339 = "'%Y-%m-%dT%H:%M:%S.%fZ'"
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 _BLOCK = 1024
 Block = Sequence[tuple[str | None, ...]]
@@ -84,7 +83,7 @@ def _checked(connection: Any, sql: str) -> str:
 
 
 def _time(name: str, kind: str) -> str:
-    return f"strftime({quoted(name)}, {_RFC3339})" if kind == _ZONED else quoted(name)
+    return rfc3339(quoted(name)) if kind == _ZONED else quoted(name)
 
 
 def _as_text(name: str, kind: str) -> str:

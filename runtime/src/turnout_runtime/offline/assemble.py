@@ -10,7 +10,7 @@ from turnout_runtime.offline.database import database
 from turnout_runtime.offline.job import Work
 from turnout_runtime.offline.parts import Part, Parts
 from turnout_runtime.offline.place import folder_of
-from turnout_runtime.offline.sql import listed, literal, quoted
+from turnout_runtime.offline.sql import listed, literal, quoted, rfc3339
 from turnout_runtime.offline.tables import Format
 
 _SINKS: Mapping[Format, str] = {
@@ -19,7 +19,7 @@ _SINKS: Mapping[Format, str] = {
     "jsonl": "FORMAT json",
 }
 _TIME = "make_timestamp(time)"
-_AS_TIME, _AS_TEXT = f"{_TIME} AT TIME ZONE 'UTC'", f"strftime({_TIME}, '%Y-%m-%dT%H:%M:%S.%fZ')"
+_AS_TIME, _AS_TEXT = f"{_TIME} AT TIME ZONE 'UTC'", rfc3339(_TIME)
 
 
 @dataclass(frozen=True, slots=True)

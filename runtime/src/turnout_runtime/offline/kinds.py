@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from turnout_runtime.offline.sql import literal, quoted
+from turnout_runtime.offline.sql import literal, quoted, rfc3339
 
 _NATIVE = re.compile(r"U?(?:TINY|SMALL|BIG)INT|U?INTEGER|VARCHAR|BOOLEAN|JSON")
 _LISTS, _OPAQUE = ("list", "array"), ("union", "variant")
@@ -74,7 +74,7 @@ def _scalar(sql: str, text: str) -> str:
     if text in ("FLOAT", "DOUBLE"):
         return f"CASE WHEN isfinite({sql}) THEN {sql} END"
     if text == "TIMESTAMP WITH TIME ZONE":
-        return f"strftime({sql}, '%Y-%m-%dT%H:%M:%S.%fZ')"
+        return rfc3339(sql)
     if text.startswith("TIMESTAMP"):
         return f"strftime(CAST({sql} AS TIMESTAMP), '%Y-%m-%dT%H:%M:%S.%f')"
     if text.startswith("DECIMAL") or text in ("HUGEINT", "UHUGEINT"):
