@@ -42,6 +42,7 @@ def test_killed_at_random_it_delivers_every_row_once(tmp_path: Path) -> None:
     assert left(log) == 0
     assert [path.name for path in (log / "ship").iterdir()] == [".lock"]
     assert not list(lake.rglob("*.new"))
+    assert "Traceback" not in (tmp_path / "shipper.log").read_text()
 
 
 def test_told_to_end_it_ships_the_rest_of_writers_that_are_gone(tmp_path: Path) -> None:

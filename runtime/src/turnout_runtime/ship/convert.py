@@ -72,8 +72,11 @@ def main() -> None:
     os.chdir(directory)
     for segment in segments:
         out = Path(spool).relative_to(directory) / segment.removesuffix(SEALED)
-        sys.stdout.buffer.write(orjson.dumps(_said(segment, out, pod), option=orjson.OPT_APPEND_NEWLINE))
-        sys.stdout.flush()
+        try:
+            sys.stdout.buffer.write(orjson.dumps(_said(segment, out, pod), option=orjson.OPT_APPEND_NEWLINE))
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os._exit(1)  # the shipper was killed; the next one begins anew
 
 
 def _said(segment: str, out: Path, pod: str) -> dict[str, Any]:
