@@ -74,7 +74,7 @@ def test_a_log_that_is_not_spoken_of_is_what_it_always_was():
 def test_every_setting_of_the_writer_arrives_in_seconds_and_ratios():
     assert written(
         enabled=False,
-        rotate={"size": "1Mi", "keep": 2, "age": "5m"},
+        rotate={"size": "1Mi", "keep": 4, "age": "5m"},
         flush={"interval": "0s", "sync": True},
         whenFull="DropNewest",
         sample="0.25%",
@@ -84,7 +84,7 @@ def test_every_setting_of_the_writer_arrives_in_seconds_and_ratios():
     ) == {
         "directory": "/var/log/turnout",
         "maxFileBytes": 1024**2,
-        "maxFiles": 2,
+        "maxFiles": 4,
         "maxAgeSeconds": 300,
         "flushSeconds": 0,
         "sync": True,
@@ -251,7 +251,7 @@ def test_bundle_and_log_of_one_spec_stay_apart():
 
 FULL = {
     "enabled": True,
-    "rotate": {"size": "1Mi", "keep": 2, "age": "5m"},
+    "rotate": {"size": "1Mi", "keep": 4, "age": "5m"},
     "flush": {"interval": "0s", "sync": True},
     "whenFull": "DropNewest",
     "sample": "0.25%",

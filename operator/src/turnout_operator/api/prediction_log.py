@@ -152,6 +152,12 @@ class PredictionLog(SpecModel):
             "predictionLog.shipper delivers to sinks, and there is none: add one, or remove it",
             "name",
         ),
+        Rule(
+            "self.whenFull != 'DropNewest' || self.rotate.keep >= 4",
+            "whenFull: DropNewest refuses rows while files are changed when few are kept: set rotate.keep to 4 or more",
+            lambda log: log.when_full != "DropNewest" or log.rotate.keep >= 4,
+            field_path=".whenFull",
+        ),
     )
 
     enabled: bool = True
@@ -162,7 +168,7 @@ class PredictionLog(SpecModel):
     """When rows reach the disk. When absent: within 200ms."""
     when_full: Literal["DropOldest", "DropNewest"] = "DropOldest"
     """What is lost when the log has reached its bounds before the sinks took it: DropOldest, the oldest file, or
-    DropNewest, rows that come. Default: DropOldest."""
+    DropNewest, rows that come, which needs a rotate.keep of 4 or more. Default: DropOldest."""
     sample: Percentage = Percentage("100%")
     """Share of the requests that is logged, from 0.01% to 100%; failures and fallbacks always are, and a shadow with
     its original. Default: 100%."""
