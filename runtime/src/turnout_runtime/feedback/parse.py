@@ -86,11 +86,6 @@ def parse(came: Rows) -> Iterator[list[Outcome]]:
         raise InvalidFeedback(faults, _LIST if came.listed else None)
 
 
-def parse_body(body: bytes) -> list[Outcome]:
-    """All outcomes of a body; raises `InvalidRequest` or `InvalidFeedback`."""
-    return [outcome for found in parse(rows_of(body)) for outcome in found]
-
-
 def _outcome(row: Any) -> Outcome:
     if not isinstance(row, dict):
         raise _Wrong("must be a JSON object")

@@ -9,6 +9,7 @@ import orjson
 import pytest
 from tests.unit.runtime.analysis.logs import record, write_csv, write_log
 from tests.unit.runtime.analysis.test_log_labels import NOON, joined
+from tests.unit.runtime.feedback.bodies import parse_body
 
 from turnout_runtime.analysis.join import joining
 from turnout_runtime.analysis.labels import LabelFile
@@ -16,7 +17,6 @@ from turnout_runtime.analysis.schema import FEEDBACK_FIELDS
 from turnout_runtime.analysis.source import LogSource
 from turnout_runtime.cli import main
 from turnout_runtime.errors import LogInvalid
-from turnout_runtime.feedback.parse import parse_body
 from turnout_runtime.feedback.record import Records
 from turnout_runtime.log.segments import frame
 

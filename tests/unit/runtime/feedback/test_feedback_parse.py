@@ -7,9 +7,10 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.runtime.feedback.bodies import parse_body
 
 from turnout_runtime.errors import InvalidFeedback, InvalidRequest
-from turnout_runtime.feedback.parse import MAX_ROWS, Outcome, parse_body
+from turnout_runtime.feedback.parse import MAX_ROWS, Outcome
 
 NOON = "2026-01-01T12:00:00.000000Z"
 
