@@ -153,7 +153,8 @@ class PredictionLog(SpecModel):
             "name",
         ),
         Rule(
-            "self.whenFull != 'DropNewest' || self.rotate.keep >= 4",
+            # The API server also judges the default of the whole, {}, before its parts have theirs.
+            "!has(self.whenFull) || self.whenFull != 'DropNewest' || !has(self.rotate.keep) || self.rotate.keep >= 4",
             "whenFull: DropNewest refuses rows while files are changed when few are kept: set rotate.keep to 4 or more",
             lambda log: log.when_full != "DropNewest" or log.rotate.keep >= 4,
             field_path=".whenFull",
