@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from benchmarks.harness.openloop import offer
 from benchmarks.harness.ours import Turnout
 from benchmarks.harness.outcomes import schedule
+from benchmarks.harness.sides import Side
 from benchmarks.harness.stats import median_difference, median_of, median_ratio
-from benchmarks.harness.wrk import Burst, press
+from benchmarks.harness.wrk import press
 from benchmarks.log import flights
 from benchmarks.log.bench import WARMING_SECONDS, Bench
 from benchmarks.report import Row, at_least, at_most, info
@@ -42,23 +43,6 @@ CASES: Mapping[str, Case] = {
         lambda: payments(_REQUESTS),
     ),
 }
-
-
-@dataclass
-class Side:
-    """A burst, and a p99 and p50 at half load (milliseconds), for each round."""
-
-    bursts: list[Burst] = field(default_factory=list)
-    p99: list[float | None] = field(default_factory=list)
-    p50: list[float | None] = field(default_factory=list)
-
-    @property
-    def rates(self) -> list[float | None]:
-        return [burst.rate for burst in self.bursts]
-
-    @property
-    def cpu(self) -> list[float | None]:
-        return [burst.cpu for burst in self.bursts]
 
 
 @dataclass

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from benchmarks.harness.openloop import offer
 from benchmarks.harness.outcomes import schedule
 from benchmarks.harness.servers import Server
+from benchmarks.harness.sides import Side
 from benchmarks.harness.stats import median_of, median_ratio
-from benchmarks.harness.wrk import Burst
 from benchmarks.report import Row, at_least, at_most, info
 from benchmarks.runtime import roster
 from benchmarks.runtime.bench import Bench
@@ -25,33 +25,22 @@ EQUAL_LOAD = 0.4
 
 
 @dataclass
-class Side:
-    """One server: a burst and a p99 (milliseconds) for each round; MiB after the load."""
+class Peer(Side):
+    """One server; `start` in seconds, `memory` in MiB after the load."""
 
-    bursts: list[Burst] = field(default_factory=list)
-    p99: list[float | None] = field(default_factory=list)
-    p50: list[float | None] = field(default_factory=list)
     start: float | None = None
     memory: float | None = None
-
-    @property
-    def rates(self) -> list[float | None]:
-        return [burst.rate for burst in self.bursts]
-
-    @property
-    def cpu(self) -> list[float | None]:
-        return [burst.cpu for burst in self.bursts]
 
 
 @dataclass
 class Result:
     """All that was measured; `equal_rate` in requests a second."""
 
-    sides: dict[str, Side] = field(default_factory=dict)
+    sides: dict[str, Peer] = field(default_factory=dict)
     equal_rate: float | None = None
 
-    def side(self, name: str) -> Side:
-        return self.sides.setdefault(name, Side())
+    def side(self, name: str) -> Peer:
+        return self.sides.setdefault(name, Peer())
 
 
 def measure(bench: Bench, result: Result) -> None:

@@ -101,8 +101,8 @@ def test_a_section_that_was_not_measured_misses_its_targets(section):
     assert not any(judged)
 
 
-def side(rate: float, cpu: float, p99: float) -> throughput.Side:
-    return throughput.Side([Burst(rate, 1.0, 1.0, 0, cpu, 0.0)] * 3, p99=[p99] * 3, p50=[0.1] * 3)
+def side(rate: float, cpu: float, p99: float) -> throughput.Peer:
+    return throughput.Peer([Burst(rate, 1.0, 1.0, 0, cpu, 0.0)] * 3, p99=[p99] * 3, p50=[0.1] * 3)
 
 
 def test_throughput_is_judged_against_every_peer():

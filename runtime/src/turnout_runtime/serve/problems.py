@@ -5,10 +5,38 @@ from typing import Any
 
 import orjson
 
-from turnout_runtime.errors import RequestError
+from turnout_runtime.errors import (
+    BodyTooLarge,
+    Draining,
+    HeadTooLarge,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    RequestError,
+    RequestTooSlow,
+    UnsupportedEncoding,
+)
 
 CONTENT_TYPE = "application/problem+json"
 BASE = "https://turnout.dev/problems/"
+
+
+def refusals(unprocessable: type[RequestError]) -> tuple[type[RequestError], ...]:
+    """What a request with a JSON body may be refused with, one a status; `unprocessable` is the endpoint's own 422."""
+    return (
+        InvalidRequest,
+        NotFound,
+        MethodNotAllowed,
+        RequestTooSlow,
+        BodyTooLarge,
+        UnsupportedEncoding,
+        unprocessable,
+        Overloaded,
+        HeadTooLarge,
+        RequestError,
+        Draining,
+    )
 
 
 def shown(error: BaseException) -> RequestError:

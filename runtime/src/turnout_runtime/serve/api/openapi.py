@@ -4,42 +4,16 @@ from typing import Any
 
 import orjson
 
-from turnout_runtime.errors import (
-    BodyTooLarge,
-    Draining,
-    HeadTooLarge,
-    InvalidRequest,
-    MethodNotAllowed,
-    NotFound,
-    Overloaded,
-    RequestError,
-    RequestIdReused,
-    RequestTimeout,
-    RequestTooSlow,
-    UnsupportedEncoding,
-)
+from turnout_runtime.errors import InvalidRequest, Overloaded, RequestError, RequestIdReused, RequestTimeout
 from turnout_runtime.serve.api import openapi_feedback
 from turnout_runtime.serve.api.replies import RETRY_AFTER_SECONDS
-from turnout_runtime.serve.problems import BASE
+from turnout_runtime.serve.problems import BASE, refusals
 from turnout_runtime.serve.served import Served
 from turnout_runtime.workflow import Workflow
 from turnout_runtime.workflow.schema import decision_schema, request_schema
 
 _Schema = dict[str, Any]
-_ERRORS: tuple[type[RequestError], ...] = (
-    InvalidRequest,
-    NotFound,
-    MethodNotAllowed,
-    RequestTooSlow,
-    BodyTooLarge,
-    UnsupportedEncoding,
-    RequestIdReused,
-    Overloaded,
-    HeadTooLarge,
-    RequestError,
-    Draining,
-    RequestTimeout,
-)
+_ERRORS = (*refusals(RequestIdReused), RequestTimeout)
 _REF = "#/components/schemas/{model}"
 _MAX_DOCUMENTS = 64
 _OBJECTIVE = {

@@ -2,35 +2,12 @@
 
 from typing import Any
 
-from turnout_runtime.errors import (
-    BodyTooLarge,
-    Draining,
-    HeadTooLarge,
-    InvalidFeedback,
-    InvalidRequest,
-    MethodNotAllowed,
-    NotFound,
-    Overloaded,
-    RequestError,
-    RequestTooSlow,
-    UnsupportedEncoding,
-)
+from turnout_runtime.errors import InvalidFeedback
 from turnout_runtime.feedback.parse import MAX_ROWS, MAX_TEXT
+from turnout_runtime.serve.problems import refusals
 
 _Schema = dict[str, Any]
-ERRORS: tuple[type[RequestError], ...] = (
-    InvalidRequest,
-    NotFound,
-    MethodNotAllowed,
-    RequestTooSlow,
-    BodyTooLarge,
-    UnsupportedEncoding,
-    InvalidFeedback,
-    Overloaded,
-    HeadTooLarge,
-    RequestError,
-    Draining,
-)
+ERRORS = refusals(InvalidFeedback)
 """What it may be refused with, one a status; 503 is `draining` or `feedback-not-kept`."""
 
 
